@@ -63,7 +63,7 @@ def _decode(wanted: Any, value: Any, document: Document, path: Path) -> Any:  # 
     return _checked(wanted, value, document, path)
 
 
-def _dataclass(model: type[Any], value: Any, document: Document, path: Path) -> Any:
+def _dataclass(model: Any, value: Any, document: Document, path: Path) -> Any:
     given = _checked(dict, value, document, path)
     fields = _fields(model)
     hints = _hints(model)
