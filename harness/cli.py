@@ -1,7 +1,7 @@
 """The commands: `harness`, and `kubectl kudo` as the plugin `kubectl-kudo`.
 
-Nobody imports it. Each area brings its own sub-parser; what a command needs is imported when it runs, so that --help and
-offline commands are quick. Exit codes: 0 good, 1 a check or an operation failed, 2 wrong usage, 130 interrupted.
+Nobody imports it. Each area brings its own sub-parser; what a command needs is imported when it runs, so that --help
+and offline commands are quick. Exit codes: 0 good, 1 a check or an operation failed, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from harness import __version__
 from harness.kit.errors import HarnessError
@@ -52,9 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"harness {__version__}")
     verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_airgap(verbs)
-    _add_cluster(verbs)
+    _add_clusters(verbs)
     _add_kudo(verbs)
-    _add_clean(verbs)
     return parser
 
 
@@ -64,32 +62,22 @@ def _add_airgap(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     cli.add_parser(verbs)
 
 
-def _add_cluster(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_clusters(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     from harness.clusters import cli
 
     cli.add_parser(verbs)
+    cli.add_clean(verbs)
 
 
 def _add_kudo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from harness.clusters.cli import add_target
+
     kudo = verbs.add_parser("kudo", help="the engine for KUDO packages")
     actions = kudo.add_subparsers(required=True, metavar="ACTION")
     run = actions.add_parser("run", help="run the engine in the foreground against a cluster, until Ctrl-C")
-    _add_target(run)
+    add_target(run)
     run.add_argument("-n", "--namespace", action="append", default=[], help="only this namespace (repeatable)")
     run.set_defaults(handler=_run_engine)
-
-
-def _add_clean(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    clean = verbs.add_parser("clean", help="remove the namespaces that killed runs left in a cluster")
-    _add_target(clean)
-    clean.add_argument("--run", help="only what this run left")
-    clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-    clean.set_defaults(handler=_clean)
-
-
-def _add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kubeconfig", type=Path, help="default: $KUBECONFIG or ~/.kube/config")
-    parser.add_argument("--context", help="default: the current context")
 
 
 def _run_engine(arguments: argparse.Namespace) -> int:
@@ -99,16 +87,5 @@ def _run_engine(arguments: argparse.Namespace) -> int:
     kube = Kube.connect(arguments.kubeconfig, arguments.context)
     try:
         return run_foreground(kube, arguments.namespace or None)
-    finally:
-        kube.close()
-
-
-def _clean(arguments: argparse.Namespace) -> int:
-    from harness.clusters.leftovers import remove_leftovers
-    from harness.kube import Kube
-
-    kube = Kube.connect(arguments.kubeconfig, arguments.context)
-    try:
-        return remove_leftovers(kube, run=arguments.run, dry_run=arguments.dry_run)
     finally:
         kube.close()

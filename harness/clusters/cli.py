@@ -1,6 +1,6 @@
-"""`harness cluster up|list|down`: clusters for work by hand, and what runs left behind.
+"""The commands `harness cluster up|list|down` and `harness clean`.
 
-Imported by harness.cli only; what a command needs is imported when it runs.
+Imported by harness.cli; imports what a command needs only when it runs.
 """
 
 from __future__ import annotations
@@ -8,34 +8,44 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from harness.clusters.records import Record
+from harness.kit.errors import UsageError
 
-__all__ = ["add_parser"]
+__all__ = ["add_clean", "add_parser", "add_target"]
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the verbs of `harness`."""
-    cluster = verbs.add_parser("cluster", help="create, list and delete kind clusters")
-    actions = cluster.add_subparsers(required=True, metavar="ACTION")
-    up = actions.add_parser("up", help="create a cluster that stays, or check the one that is there")
-    up.add_argument("name", nargs="?", help="default: one name per project folder")
-    up.add_argument("--kubernetes-version", metavar="V", help="e.g. v1.36.3 or 1.36")
-    up.add_argument("--workers", type=int, default=0, metavar="N", help="worker nodes beside the control plane (0)")
-    up.add_argument("--config", type=Path, metavar="FILE", help="a kind configuration: ports, mounts, nodes")
-    up.add_argument("--image", metavar="IMAGE", help="kind's node image")
-    up.add_argument("--load", action="append", default=[], metavar="IMAGE", help="load this image (repeatable)")
-    up.add_argument("--airgap", choices=("auto", "always", "never"), default="auto", help="build what cannot be pulled")
+    """Add `cluster` to the verbs of `harness`."""
+    actions = verbs.add_parser("cluster", help="kind clusters for tests").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    up = actions.add_parser("up", help="make a kind cluster that stays, or take the one that is there")
+    up.add_argument("name", nargs="?", help="default: one name per folder")
+    up.add_argument("--kubernetes-version", metavar="V", help="1.36 or v1.36.3")
+    up.add_argument("--workers", type=int, default=0, metavar="N")
+    up.add_argument("--config", type=Path, metavar="FILE", help="a kind configuration file")
+    up.add_argument("--airgap", choices=("auto", "always", "never"), default="auto")
+    up.add_argument("--images", type=Path, nargs="*", default=[], metavar="DIR", help="recipes of images to load")
     up.set_defaults(handler=_up)
-    listing = actions.add_parser("list", help="list the clusters that the harness made")
-    listing.set_defaults(handler=_list)
-    down = actions.add_parser("down", help="delete clusters that the harness made")
-    down.add_argument("name", nargs="*", help="default: the cluster of this project folder")
-    down.add_argument("--all", action="store_true", help="every cluster that the harness made")
-    down.add_argument("--abandoned", action="store_true", help="those that killed runs left")
+    actions.add_parser("list", help="the clusters that were made and not removed").set_defaults(handler=_list)
+    down = actions.add_parser("down", help="remove a cluster that was made here")
+    down.add_argument("name")
     down.set_defaults(handler=_down)
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a cluster that exists."""
+    parser.add_argument("--kubeconfig", type=Path, help="default: $KUBECONFIG or ~/.kube/config")
+    parser.add_argument("--context", help="default: the current context")
+
+
+def add_clean(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `clean` to the verbs of `harness`."""
+    clean = verbs.add_parser("clean", help="remove the namespaces that killed runs left in a cluster")
+    add_target(clean)
+    clean.add_argument("--run", metavar="ID", help="only what this run left")
+    clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    clean.set_defaults(handler=_clean)
 
 
 def _up(arguments: argparse.Namespace) -> int:
@@ -47,15 +57,14 @@ def _up(arguments: argparse.Namespace) -> int:
         name=arguments.name,
         keep=True,
         kubernetes_version=arguments.kubernetes_version,
-        image=arguments.image,
         workers=arguments.workers,
         config=arguments.config,
-        images=tuple(arguments.load),
         airgap=arguments.airgap,
+        recipes=tuple(str(path) for path in arguments.images),
     )
     cluster = KindProvider(options).create()
-    variables = "".join(f"export {name}={value}\n" for name, value in sorted(cluster.env.items()))
-    sys.stdout.write(f"{variables}# Kubernetes {cluster.kubernetes_version}; remove it with: {cluster.remove}\n")
+    environment = " ".join(f"{name}={value}" for name, value in sorted(cluster.env.items()))
+    sys.stdout.write(f"export {environment}\n")
     return 0
 
 
@@ -63,33 +72,38 @@ def _list(_arguments: argparse.Namespace) -> int:
     from harness.clusters.records import Records
 
     records = Records()
-    abandoned = {record.name for record in records.abandoned()}
     for record in records.all():
-        sys.stdout.write(_row(record, left=record.name in abandoned) + "\n")
+        where = records.folder(record.name) / "kubeconfig"
+        sys.stdout.write(f"{record.name}  {record.status}  {record.kubernetes_version or '-'}  {where}\n")
     return 0
 
 
-def _row(record: Record, *, left: bool) -> str:
-    state = "left by a killed run" if left else "kept" if record.keep else f"in use by run {record.run}"
-    return f"{record.name:<24} {record.kubernetes_version or '-':<10} {state}"
-
-
 def _down(arguments: argparse.Namespace) -> int:
-    from harness.clusters.config import ClusterOptions, cluster_name
     from harness.clusters.kind import delete_recorded
     from harness.clusters.records import Records
-    from harness.kit.errors import UsageError
 
-    records = Records()
-    names = list(arguments.name)
-    if arguments.all:
-        names += [record.name for record in records.all()]
-    if arguments.abandoned:
-        names += [record.name for record in records.abandoned()]
-    if not (names or arguments.all or arguments.abandoned):
-        names = [cluster_name(ClusterOptions(run="0000", keep=True))]
-    known = [record.name for record in records.all()]
-    for name in dict.fromkeys(names):
-        if not delete_recorded(name):
-            raise UsageError(f"cluster {name}, made by the harness", seen="no record of it", exists=known)
+    if not delete_recorded(arguments.name):
+        names = [record.name for record in Records().all()]
+        raise UsageError("a cluster that was made here", seen=arguments.name, exists=names, run="harness cluster list")
+    return 0
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from harness.clusters.config import RUN_LABEL
+    from harness.clusters.namespaces import leftovers
+    from harness.kube import Kube
+
+    kube = Kube.connect(arguments.kubeconfig, arguments.context)
+    try:
+        found = leftovers(kube, run=arguments.run)
+        for namespace in found:
+            name = namespace["metadata"]["name"]
+            if not arguments.dry_run:
+                kube.delete("v1", "Namespace", name)
+            verb = "would remove" if arguments.dry_run else "removing"
+            sys.stdout.write(f"{verb} namespace {name} of run {namespace['metadata']['labels'][RUN_LABEL]}\n")
+    finally:
+        kube.close()
+    if not found:
+        sys.stdout.write("nothing left by any run\n")
     return 0
