@@ -27,7 +27,9 @@ __all__ = [
     "check_type",
     "check_value",
     "go_text",
+    "json_numbers",
     "parse_operator_version",
+    "parse_plan",
     "version_name",
 ]
 
@@ -147,7 +149,7 @@ def parse_operator_version(manifest: Manifest) -> OperatorVersion:
         templates=dict(spec.get("templates") or {}),
         tasks={task.name: task for task in tasks},
         parameters={parameter.name: parameter for parameter in parameters},
-        plans={name: _plan(name, item or {}) for name, item in (spec.get("plans") or {}).items()},
+        plans={name: parse_plan(name, item or {}) for name, item in (spec.get("plans") or {}).items()},
     )
 
 
@@ -170,7 +172,8 @@ def _parameter(item: Mapping[str, Any]) -> Parameter:
     )
 
 
-def _plan(name: str, item: Mapping[str, Any]) -> Plan:
+def parse_plan(name: str, item: Mapping[str, Any]) -> Plan:
+    """Read one plan of an OperatorVersion."""
     phases = tuple(_phase(phase) for phase in item.get("phases") or ())
     return Plan(name=name, strategy=item.get("strategy") or "", phases=phases)
 
@@ -198,6 +201,15 @@ def go_text(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{' '.join(go_text(item) for item in value)}]"
     return "<nil>" if value is None else str(value)
+
+
+def json_numbers(value: Any) -> Any:
+    """Return a value with all numbers as floats, which is how JSON decoding leaves them in the original."""
+    if isinstance(value, dict):
+        return {key: json_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [json_numbers(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def check_value(parameter: Parameter, text: str) -> str:

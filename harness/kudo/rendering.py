@@ -17,10 +17,10 @@ from harness.gotmpl import Template, TemplateError, sprig_v2_22
 from harness.gotmpl.strconv import quote
 from harness.kit.documents import DocumentError, Manifest, dump_yaml, parse_documents
 from harness.kit.errors import UsageError
-from harness.kudo.model import OperatorVersion, Parameter, Plan, Task
+from harness.kudo.building import check_task
+from harness.kudo.model import OperatorVersion, Parameter, Plan, json_numbers
 
 __all__ = [
-    "TASK_KINDS",
     "VARIABLES",
     "FatalRenderError",
     "Variables",
@@ -31,16 +31,13 @@ __all__ = [
     "pipe_name",
     "pipe_values",
     "render",
-    "template_names",
     "to_yaml",
     "variables_of",
 ]
 
-TASK_KINDS = ("Apply", "Delete", "Toggle", "Pipe", "Dummy", "KudoOperator")
 VARIABLES = ("OperatorName", "Name", "Namespace", "AppVersion", "OperatorVersion", "PlanName", "PhaseName", "StepName")
 
 _REFUSED_FUNCTIONS = ("env", "expandenv", "base", "dir", "clean", "ext", "isAbs")
-_PIPE_KEY = re.compile(r"[a-zA-Z0-9_\-]+")
 
 
 class FatalRenderError(UsageError):
@@ -138,20 +135,11 @@ def _parameter_value(parameter: Parameter, text: str) -> Any:
     except DocumentError as error:
         cause = f"failed to parse the value of {where} as {parameter.value_type}: {error.seen}"
         raise FatalRenderError(cause, where=error.where, wanted=f"YAML of type {parameter.value_type}") from None
-    value = _with_floats(parsed[0].value) if parsed else None
+    value = json_numbers(parsed[0].value) if parsed else None
     if parameter.value_type == "array" and not isinstance(value, list | None):
         cause = f"failed to parse the value of {where} as array: {json.dumps(value)}"
         raise FatalRenderError(cause, where=where, wanted="a YAML list")
     return value
-
-
-def _with_floats(value: Any) -> Any:
-    """Return a value with all numbers as floats, which is how JSON decoding leaves them in the original."""
-    if isinstance(value, dict):
-        return {key: _with_floats(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_floats(item) for item in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def to_yaml(value: Any) -> str:
@@ -224,14 +212,6 @@ def _undecodable(chunk: str, template_name: str, reason: str, where: str) -> Fat
     return FatalRenderError(cause, where=where)
 
 
-def template_names(task: Task) -> tuple[str, ...]:
-    """Return the templates that a task needs, in the order of its spec."""
-    if task.kind in ("Apply", "Delete", "Toggle"):
-        return task.resources
-    key = {"Pipe": "pod", "KudoOperator": "parameterFile"}.get(task.kind, "")
-    return (task.text(key),) if task.text(key) else ()
-
-
 def pipe_name(instance: str, path: tuple[str, str, str, str], key: str) -> str:
     """Return the name of a pipe's artifact, or of its pod with the key `pipepod`.
 
@@ -259,45 +239,3 @@ def pipe_values(operator_version: OperatorVersion, plan: Plan, instance: str) ->
                     raise FatalRenderError(f"duplicated pipe key {key}", where=where, wanted="each pipe key once")
                 found[key] = pipe_name(instance, (plan.name, phase.name, step.name, task.name), key)
     return found
-
-
-def check_task(task: Task, *, installed: bool = True) -> str:
-    """Return why a task cannot be built, empty when it can.
-
-    Args:
-        task: the task.
-        installed: whether it stands in an OperatorVersion of a cluster, where child operators are resolved.
-    """
-    if task.kind not in TASK_KINDS:
-        return f"unknown task kind {task.kind}"
-    problem = _pipe_problem(task) if task.kind == "Pipe" else _task_problem(task, installed=installed)
-    return f"task validation error: {problem}" if problem else ""
-
-
-def _task_problem(task: Task, *, installed: bool) -> str:
-    kind, hint = task.kind, "has an empty resource list. if that's what you need, use a Dummy task instead"
-    if kind in ("Apply", "Delete", "Toggle") and not task.resources:
-        return f"toggle task {hint}" if kind == "Toggle" else f"{kind.lower()} task '{task.name}' {hint}"
-    if kind == "Toggle" and not task.text("parameter"):
-        return "Missing parameter to evaluate the Toggle Task"
-    if kind == "KudoOperator":
-        if not task.text("package"):
-            return f"kudo operator task '{task.name}' has an empty package name"
-        if installed and not task.text("operatorVersion"):
-            return f"kudo operator task '{task.name}' has an empty operatorVersion"
-    return ""
-
-
-def _pipe_problem(task: Task) -> str:
-    entries = task.spec.get("pipe") or ()
-    if not entries:
-        return "pipe task has an empty pipe files list"
-    for entry in entries:
-        file, env_file, kind, key = (str(entry.get(name) or "") for name in ("file", "envFile", "kind", "key"))
-        if bool(file) == bool(env_file):
-            return "pipe task must have either 'file' or 'envFile' field set but not both"
-        if kind not in ("Secret", "ConfigMap"):
-            return f"invalid pipe kind (must be Secret or ConfigMap): {kind}"
-        if not _PIPE_KEY.fullmatch(key):
-            return f"invalid pipe key (only letters, numbers and _ and - are allowed): {key}"
-    return ""
