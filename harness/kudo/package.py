@@ -26,7 +26,16 @@ from harness.kudo.model import (
 )
 from harness.kudo.reading import PackageError, Section
 
-__all__ = ["Group", "Maintainer", "Objects", "Package", "PackageParameter", "package_objects", "parse_package"]
+__all__ = [
+    "Group",
+    "Maintainer",
+    "Objects",
+    "Package",
+    "PackageParameter",
+    "package_objects",
+    "parse_package",
+    "version_of",
+]
 
 OPERATOR_FILE = "operator.yaml"
 PARAMETERS_FILE = "params.yaml"
@@ -347,6 +356,11 @@ def package_objects(
         operator_version=_object("OperatorVersion", package.version_name, namespace, _version_spec(package)),
         instance=_object("Instance", name, namespace, spec, labels),
     )
+
+
+def version_of(package: Package) -> OperatorVersion:
+    """Return a package's OperatorVersion as values, without checking that the package can be installed."""
+    return parse_operator_version(_object("OperatorVersion", package.version_name, "", _version_spec(package)))
 
 
 def _object(

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from harness.gotmpl import Template, TemplateError, sprig_v2_22
+from harness.gotmpl import KUDO_REMOVED, FunctionSet, Template, TemplateError, sprig_v2_22
 from harness.gotmpl.strconv import quote
-from harness.kit.documents import DocumentError, Manifest, dump_yaml, parse_documents
+from harness.kit.documents import DocumentError, Manifest, parse_documents
 from harness.kit.errors import UsageError
 from harness.kudo.building import check_task
 from harness.kudo.model import OperatorVersion, Parameter, Plan, json_numbers
@@ -31,13 +31,10 @@ __all__ = [
     "pipe_name",
     "pipe_values",
     "render",
-    "to_yaml",
     "variables_of",
 ]
 
 VARIABLES = ("OperatorName", "Name", "Namespace", "AppVersion", "OperatorVersion", "PlanName", "PhaseName", "StepName")
-
-_REFUSED_FUNCTIONS = ("env", "expandenv", "base", "dir", "clean", "ext", "isAbs")
 
 
 class FatalRenderError(UsageError):
@@ -45,11 +42,15 @@ class FatalRenderError(UsageError):
 
     Attributes:
         cause: the original's text of the error, without place, as it ends up in the status of a step.
+        reason: the innermost part of that text.
     """
 
-    def __init__(self, cause: str, *, where: str = "", wanted: str = "a template that renders to objects") -> None:
+    def __init__(
+        self, cause: str, *, where: str = "", wanted: str = "a template that renders to objects", reason: str = ""
+    ) -> None:
         super().__init__(wanted, seen=cause, where=where)
         self.cause = cause
+        self.reason = reason or cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,11 +143,6 @@ def _parameter_value(parameter: Parameter, text: str) -> Any:
     return value
 
 
-def to_yaml(value: Any) -> str:
-    """Return a value as YAML text with its trailing newline: the template function toYaml."""
-    return dump_yaml(value)
-
-
 @lru_cache(maxsize=512)
 def parse_template(text: str, name: str) -> Template:
     """Parse a template with exactly the functions that operators have.
@@ -154,8 +150,12 @@ def parse_template(text: str, name: str) -> Template:
     Raises:
         TemplateError: with Go's text, file, line and column.
     """
-    functions = {**sprig_v2_22(exclude=_REFUSED_FUNCTIONS), "toYaml": to_yaml}
-    return Template.parse(text, name, functions=functions, missing_key="error")
+    return Template.parse(text, name, functions=_functions(), missing_key="error")
+
+
+@lru_cache(maxsize=1)
+def _functions() -> FunctionSet:
+    return sprig_v2_22(exclude=KUDO_REMOVED)
 
 
 def render(operator_version: OperatorVersion, template_name: str, variables: Variables) -> str:
@@ -174,7 +174,7 @@ def render(operator_version: OperatorVersion, template_name: str, variables: Var
         return template.render(variables.mapping())
     except TemplateError as error:
         cause = f"error expanding template {template_name}: error {doing} template: {error.go_text}"
-        raise FatalRenderError(cause, where=f"templates/{error.where}") from error
+        raise FatalRenderError(cause, where=f"templates/{error.where}", reason=error.go_text) from error
 
 
 def documents(text: str, template_name: str) -> list[Manifest]:
@@ -209,7 +209,7 @@ def _decoded(chunk: str, template_name: str, line: int) -> list[Manifest]:
 
 def _undecodable(chunk: str, template_name: str, reason: str, where: str) -> FatalRenderError:
     cause = f"fatal error: parsing YAML from {template_name}: decoding chunk {quote(chunk)} failed: {reason}"
-    return FatalRenderError(cause, where=where)
+    return FatalRenderError(cause, where=where, reason=reason)
 
 
 def pipe_name(instance: str, path: tuple[str, str, str, str], key: str) -> str:
