@@ -19,7 +19,7 @@ from harness.clusters.provider import Cluster, Connect, connect, probe
 from harness.clusters.readiness import until_ready
 from harness.clusters.records import Record, Records
 from harness.kit.errors import HarnessError, UsageError
-from harness.kit.process import Runner
+from harness.kit.process import Runner, run
 from harness.kit.stages import Stages
 from harness.kit.waiting import Deadline
 
@@ -61,7 +61,7 @@ class Provisioned(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plain:
+class _Plain:
     """Nothing to make ready: the engine and the registry are the user's."""
 
     node_image: str = ""
@@ -73,7 +73,7 @@ class Plain:
 
 def _provision(options: ClusterOptions) -> Provisioned:
     if options.image is not None and options.airgap != "always":
-        return Plain(node_image=options.image)
+        return _Plain(node_image=options.image)
     from harness import airgap
 
     made: Provisioned = airgap.ensure(
@@ -83,7 +83,7 @@ def _provision(options: ClusterOptions) -> Provisioned:
 
 
 def _after_create(name: str, provisioned: Provisioned) -> None:
-    if isinstance(provisioned, Plain):
+    if isinstance(provisioned, _Plain):
         return
     from harness import airgap
 
@@ -104,7 +104,7 @@ class Parts:
         artifacts: folder for the node logs of a creation that failed.
     """
 
-    run: Runner = field(default_factory=Runner)
+    run: Runner = run
     provision: Callable[[ClusterOptions], Provisioned] = _provision
     after_create: Callable[[str, Provisioned], None] = _after_create
     connect: Connect = connect

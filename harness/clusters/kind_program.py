@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.kit.documents import Manifest, dump_yaml
 from harness.kit.errors import HarnessError, UsageError
-from harness.kit.process import Completed, ProcessError, Runner, find_program
+from harness.kit.process import Completed, ProcessError, Runner, find_program, run
 
 __all__ = ["OLDEST", "KindProgram", "find_kind", "find_kubectl"]
 
@@ -37,7 +37,7 @@ class KindProgram:
 
     path: Path
     env: Mapping[str, str] = field(default_factory=dict)
-    run: Runner = field(default_factory=Runner)
+    run: Runner = run
 
     def version(self) -> tuple[int, ...]:
         """Return the program's version as numbers."""

@@ -65,7 +65,7 @@ def remove_leftovers(kube: _KubeLike, *, run: str | None = None, dry_run: bool =
     removed = []
     for namespace in sorted(found, key=lambda entry: str(entry["metadata"]["name"])):
         name, used = namespace["metadata"]["name"], "" if run else _in_use(namespace)
-        print_line(f"namespace {name}: {used or ('would be removed' if dry_run else 'removed')}")
+        _print(f"namespace {name}: {used or ('would be removed' if dry_run else 'removed')}")
         if not used and not dry_run:
             kube.delete("v1", "Namespace", name)
             removed.append(name)
@@ -73,11 +73,11 @@ def remove_leftovers(kube: _KubeLike, *, run: str | None = None, dry_run: bool =
     for name in removed:
         kube.until("v1", "Namespace", name, None, _gone, timeout=deadline.left(), wanted=f"namespace {name} gone")
     if not found:
-        print_line("no namespace carries the label " + (f"{RUN_LABEL}={run}" if run else RUN_LABEL))
+        _print("no namespace carries the label " + (f"{RUN_LABEL}={run}" if run else RUN_LABEL))
     return 0
 
 
-def print_line(text: str) -> None:
+def _print(text: str) -> None:
     """Write a line of a command's output."""
     sys.stdout.write(f"{text}\n")
 
