@@ -22,8 +22,10 @@ __all__: list[str] = []
 _KIND_NAME = "pytest-kind"  # pytest-kind's default for --cluster-name: nobody chose it
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add our options; those of pytest-kind keep their names and meaning."""
+    if pluginmanager.is_blocked("pytest-kind"):
+        _add_kind_options(parser)
     group = parser.getgroup("harness", "harness: clusters and operators")
     group.addoption("--harness-kubernetes-version", metavar="V", help="Kubernetes of the kind cluster: 1.36 or v1.36.3")
     group.addoption("--harness-context", metavar="NAME", help="use this existing context (see also --kubeconfig)")
@@ -78,6 +80,17 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"reports  {run.folder}")
 
 
+def _add_kind_options(parser: pytest.Parser) -> None:
+    """Add the options of pytest-kind where its plugin is switched off, which spares its imports at every start."""
+    group = parser.getgroup("kind")
+    group.addoption("--cluster-name", default=_KIND_NAME, help="name of the kind cluster")
+    group.addoption("--keep-cluster", action="store_true", help="keep the kind cluster for the next run")
+    group.addoption("--kubeconfig", help="use the cluster behind this kubeconfig; none is made")
+    group.addoption("--kind-image", help="the node image, e.g. kindest/node:v1.36.3")
+    group.addoption("--kind-bin", help="the kind program")
+    group.addoption("--kind-kubectl-bin", help="the kubectl program")
+
+
 def _options(config: pytest.Config) -> RunOptions:
     name = config.getoption("cluster_name", None)
     return RunOptions(
@@ -94,7 +107,7 @@ def _options(config: pytest.Config) -> RunOptions:
         airgap=config.getoption("harness_airgap"),
         images=tuple(config.getini("harness_images")),
         keep_namespace=config.getoption("harness_keep_namespace"),
-        artifacts=config.getoption("harness_artifacts") or config.rootpath / ".harness",
+        artifacts=config.getoption("harness_artifacts") or config.invocation_params.dir / ".harness",
         root=config.rootpath,
     )
 

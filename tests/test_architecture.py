@@ -22,19 +22,22 @@ def names(module: ast.Module) -> set[str]:
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
             found.add(node.name)
         elif isinstance(node, ast.Assign):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+            found |= {name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)}
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             found.add(node.target.id)
         elif isinstance(node, ast.TypeAlias if hasattr(ast, "TypeAlias") else ()):
             found.add(node.name.id)
-    return {name for name in found if not name.startswith("_")}
+    return {name for name in found if not name.startswith("_") or name == "__version__"}
 
 
 def listed(module: ast.Module) -> set[str] | None:
     """Return what a module's __all__ names."""
     for node in module.body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            return set(ast.literal_eval(node.value))
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+            return set(ast.literal_eval(node.value))  # type: ignore[attr-defined]  # both kinds have a value
     return None
 
 
