@@ -36,6 +36,8 @@ from harness.kube.objects import (
     uid_of,
     version_of,
 )
+from harness.kube.portforward import PortForward
+from harness.kube.stream import Executed, LogStream
 from harness.kube.watch import Event, EventType, Watch
 
 __all__ = [
@@ -44,13 +46,16 @@ __all__ = [
     "Conflict",
     "Event",
     "EventType",
+    "Executed",
     "Forbidden",
     "Gone",
     "Invalid",
     "Kube",
+    "LogStream",
     "Manifest",
     "NotFound",
     "PatchType",
+    "PortForward",
     "Ref",
     "Resource",
     "TooManyRequests",

@@ -18,8 +18,11 @@ from harness.kit.waiting import Deadline, Pending, until
 from harness.kube.discovery import Discovery, Resource
 from harness.kube.errors import NotFound, UnknownKind
 from harness.kube.objects import Manifest, Ref, dig, name_of, namespace_of, uid_of
+from harness.kube.portforward import PortForward
 from harness.kube.reflect import list_objects
 from harness.kube.session import Session
+from harness.kube.stream import Executed, LogStream, execute, follow_logs, read_logs
+from harness.kube.targets import dialer_for
 from harness.kube.transport import Request, Transport, connect
 from harness.kube.watch import Watch
 
@@ -427,6 +430,89 @@ class Kube:
 
         ref = Ref(api_version, kind, name, namespace)
         self.until(api_version, kind, name, namespace, gone, timeout=timeout, wanted=f"{ref} gone")
+
+    def exec(
+        self,
+        pod: str,
+        namespace: str | None,
+        argv: Sequence[str],
+        *,
+        container: str | None = None,
+        stdin: str | bytes | None = None,
+        timeout: float | Deadline = 30.0,
+    ) -> Executed:
+        """Run a program in a pod's container to its end; an exit code other than 0 is no error.
+
+        Args:
+            pod: the pod's name.
+            namespace: None is the default namespace.
+            argv: program and arguments; no shell is involved.
+            container: None is the pod's default container.
+            stdin: what it reads on standard input, which is closed after it.
+            timeout: seconds, or the caller's deadline.
+
+        Raises:
+            ApiError: no such pod or container, or the program cannot be started.
+            DeadlineError: it did not end in time; `seen` is the tail of what it printed. It is not killed.
+        """
+        place = namespace or self.default_namespace
+        return execute(self._session, pod, place, argv, container=container, stdin=stdin, timeout=timeout)
+
+    def logs(
+        self,
+        pod: str,
+        namespace: str | None,
+        *,
+        container: str | None = None,
+        previous: bool = False,
+        tail: int | None = None,
+        timeout: float = 30.0,
+    ) -> str:
+        """Return what a container has printed.
+
+        Args:
+            pod: the pod's name.
+            namespace: None is the default namespace.
+            container: None is the pod's default container.
+            previous: the container before its last restart.
+            tail: the last lines only.
+            timeout: seconds.
+
+        Raises:
+            NotFound: there is no such pod.
+            ApiError: there is no such container, or it has not started.
+        """
+        place = namespace or self.default_namespace
+        return read_logs(self._session, pod, place, container=container, previous=previous, tail=tail, timeout=timeout)
+
+    def follow_logs(
+        self, pod: str, namespace: str | None, *, container: str | None = None, tail: int | None = None
+    ) -> LogStream:
+        """Return a container's lines as they come; stop it, or use it as a context manager. Arguments as for logs."""
+        stream = follow_logs(self._session, pod, namespace or self.default_namespace, container=container, tail=tail)
+        self._keep(stream)
+        return stream
+
+    def port_forward(
+        self, pod_or_service: str, namespace: str | None, port: int, *, patience: float = 10.0
+    ) -> PortForward:
+        """Return a local port that leads to a port of a pod; use it as a context manager or stop it.
+
+        Args:
+            pod_or_service: a name (a pod's before a Service's), "pod/NAME" or "service/NAME".
+            namespace: None is the default namespace.
+            port: the pod's port, or the Service's.
+            patience: seconds that a new connection waits while the pod is being replaced.
+
+        Raises:
+            NotFound: there is no such pod or Service; with the names that exist.
+            HarnessError: no pod is running or ready there.
+        """
+        place = namespace or self.default_namespace
+        dialer = dialer_for(self, self._session, pod_or_service, place, port)
+        forward = PortForward(f"{place}/{pod_or_service}:{port}", dialer, patience=patience)
+        self._keep(forward)
+        return forward.start()
 
     def _keep(self, opened: Any) -> None:
         with self._lock:
