@@ -13,6 +13,7 @@ from typing import Any
 from harness.kit.documents import Document, Manifest, Mark, dump_yaml, parse_documents
 from harness.kit.errors import did_you_mean
 from harness.kudo.building import TASK_KINDS, template_names
+from harness.kudo.errors import KudoError
 from harness.kudo.model import (
     API_VERSION,
     OperatorVersion,
@@ -163,12 +164,13 @@ def parse_package(files: Mapping[str, str], where: str) -> Package:
         where: the folder or archive, for messages; marks name files below it.
 
     Raises:
-        PackageError: a file is missing or cannot be read as what it should be; DocumentError: not YAML.
+        KudoError: a file is missing or has another API version; PackageError: a part of it cannot be read as what it
+            should be; DocumentError: not YAML.
     """
     for name in (OPERATOR_FILE, PARAMETERS_FILE):
         if name not in files:
             exists = sorted(path for path in files if "/" not in path)
-            raise PackageError(f"operator package missing {name} in {where}", exists=exists)
+            raise KudoError(f"operator package missing {name} in {where}", usage=True, exists=exists)
     warnings: list[str] = []
     places: dict[Place, Mark] = {}
     operator = _section(files[OPERATOR_FILE], _shown(where, OPERATOR_FILE), warnings, "operator")
@@ -205,13 +207,13 @@ def _shown(where: str, name: str) -> str:
 def _section(text: str, file: str, warnings: list[str], kind: str) -> Section:
     documents = parse_documents(text, file, duplicates="last")
     if not documents and kind == "operator":
-        raise PackageError(f"failed to parse yaml into valid operator {OPERATOR_FILE}", where=file)
+        raise KudoError(f"failed to parse yaml into valid operator {OPERATOR_FILE}", usage=True, where=file)
     document = documents[0] if documents else Document({}, file)
     section = Section.of(document, warnings, wanted=f"a mapping in {file}")
     version = section.text("apiVersion") or API_VERSION
     if version != API_VERSION:
         message = f"expecting supported API version {API_VERSION} but got {version}"
-        raise PackageError(message, where=str(section.at("apiVersion")))
+        raise KudoError(message, usage=True, where=str(section.at("apiVersion")))
     return section
 
 
@@ -342,7 +344,7 @@ def package_objects(
         parameters: the Instance's values.
 
     Raises:
-        PackageError: an unknown kind of task, a template that is missing, a Toggle without parameter, a Pipe without
+        KudoError: an unknown kind of task, a template that is missing, a Toggle without parameter, a Pipe without
             files; all of them in one error.
     """
     _check_conversion(package)
@@ -452,13 +454,14 @@ def _check_conversion(package: Package) -> None:
         raise _conversion_error(package, problems)
 
 
-def _conversion_error(package: Package, problems: Sequence[tuple[str, str]]) -> PackageError:
+def _conversion_error(package: Package, problems: Sequence[tuple[str, str]]) -> KudoError:
     messages = [message for message, _place in problems]
     missing = [message.rpartition(": ")[2] for message in messages if " missing template: " in message]
     hints = [did_you_mean(name, package.templates) for name in missing]
     kinds = any(message.startswith("unknown task kind") for message in messages)
-    return PackageError(
+    return KudoError(
         "\n".join(messages),
+        usage=True,
         seen="\n".join(dict.fromkeys(hint for hint in hints if hint)),
         where=", ".join(dict.fromkeys(place for _message, place in problems)),
         exists=TASK_KINDS if kinds else sorted(package.templates) if missing else (),

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.kudo.errors import KudoError
 from harness.kudo.package import OPERATOR_FILE, PARAMETERS_FILE, Package, parse_package
 from harness.kudo.reading import PackageError
 
@@ -114,7 +115,7 @@ def find_source(name: str, folder: Path | None = None) -> Source:
         folder: what relative paths start from, the current folder when None.
 
     Raises:
-        PackageError: there is no such package.
+        KudoError: there is no such package.
     """
     path = (folder or Path()) / name
     is_path = "/" in name or name in (".", "..")
@@ -123,9 +124,10 @@ def find_source(name: str, folder: Path | None = None) -> Source:
         return source
     message = f"failed to resolve operator package for: {name}"
     if is_path:
-        raise PackageError(message, seen="no folder and no .tgz archive of that name", where=str(path))
-    raise PackageError(
+        raise KudoError(message, usage=True, seen="no folder and no .tgz archive of that name")
+    raise KudoError(
         message,
+        usage=True,
         seen="a bare name means an operator in a repository, and repositories are not supported; name a path",
         run=f"the same with ./{name}" if path.exists() else "",
     )
@@ -212,13 +214,13 @@ def write_archive(folder: Path, destination: Path, *, overwrite: bool) -> Path:
     """Write a folder's package as an archive and return the archive's absolute path.
 
     Raises:
-        PackageError: the destination is no folder, or the archive exists and may not be overwritten.
+        KudoError: the destination is no folder, or the archive exists and may not be overwritten.
     """
     if not destination.is_dir():
-        raise PackageError(f'destination "{destination}" is not a proper directory')
+        raise KudoError(f'destination "{destination}" is not a proper directory', usage=True)
     target = destination / archive_name(load_package(folder))
     if target.exists() and not overwrite:
-        raise PackageError(f'target file "{target}" already exists')
+        raise KudoError(f'target file "{target}" already exists', usage=True, run="the same with --overwrite")
     partial = target.with_name(f".{target.name}.part")
     try:
         partial.write_bytes(pack(folder))

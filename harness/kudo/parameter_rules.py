@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from harness.kit.errors import UsageError, did_you_mean
+from harness.kit.errors import did_you_mean
+from harness.kudo.errors import KudoError
 from harness.kudo.finding import Finding
 from harness.kudo.model import check_type
 from harness.kudo.package import Group, Package, PackageParameter
@@ -86,12 +87,12 @@ def check_prose(package: Package, checks: Sequence[str]) -> Iterator[Finding]:
     """Yield the warnings of --param-checks, in the order of PARAMETER_CHECKS.
 
     Raises:
-        UsageError: an unknown check.
+        KudoError: an unknown check.
     """
     for check in checks:
         if check not in PARAMETER_CHECKS:
             known = f"must be one of [{' '.join(PARAMETER_CHECKS)}]"
-            raise UsageError(f"unknown parameter check: {check}, {known}", seen=did_you_mean(check, PARAMETER_CHECKS))
+            raise KudoError(f"unknown parameter check: {check}, {known}", usage=True)
     wanted = PARAMETER_CHECKS if "all" in checks else checks
     for check, rule in _PROSE.items():
         if check not in wanted:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.kit.documents import DocumentError, dump_yaml, parse_documents
-from harness.kit.errors import UsageError
+from harness.kudo.errors import KudoError
 from harness.kudo.model import go_text, json_numbers
 
 __all__ = ["ParameterError", "load_values", "parse_assignments", "parse_file"]
 
 
-class ParameterError(UsageError):
+class ParameterError(KudoError):
     """Values that cannot be read.
 
     Attributes:
@@ -24,7 +24,7 @@ class ParameterError(UsageError):
     """
 
     def __init__(self, problems: Sequence[str], *, where: str = "") -> None:
-        super().__init__(f"could not parse parameters: {', '.join(problems)}", where=where)
+        super().__init__(f"could not parse parameters: {', '.join(problems)}", usage=True, where=where)
         self.problems = tuple(problems)
 
 

@@ -58,7 +58,7 @@ def verify(package: Package, checks: Sequence[str] = ()) -> Report:
         checks: names of PARAMETER_CHECKS, the checks of how parameters are described.
 
     Raises:
-        UsageError: an unknown check.
+        KudoError: an unknown check.
     """
     prose = list(check_prose(package, checks))
     usages = {name: _usage(text, name) for name, text in package.templates.items()}
