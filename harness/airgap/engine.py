@@ -12,13 +12,13 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from harness.airgap.layout import Layout
-from harness.airgap.machine import Machine
+from harness.airgap.machine import Machine, unmount_below
 from harness.kit.errors import HarnessError
 from harness.kit.paths import file_lock
 from harness.kit.process import Child, Completed, ProcessError, Runner, alive, stop_pid
@@ -60,6 +60,10 @@ class Docker:
             ProcessError: it failed or did not end in time.
         """
         return self.run([self.program, *arguments], timeout=timeout, env=self.env, check=check)
+
+    def feed(self, *arguments: str | Path, stdin: str, timeout: float = 60.0) -> Completed:
+        """Run one docker command with a text as its standard input."""
+        return self.run([self.program, *arguments], timeout=timeout, env=self.env, stdin=stdin)
 
     def why_silent(self) -> str:
         """Return why the engine does not answer; empty when it does."""
@@ -137,7 +141,9 @@ class PrivateEngine:
         with file_lock(self._layout.locks / "engine", timeout=_START + _STOP, wanted="the private engine"):
             if not self.answers():
                 self._machine.require_root("a private container engine")
-                self._machine.require_packages(_PACKAGES, programs=("dockerd", "containerd", "runc", "iptables"), stages=stages)
+                self._machine.require_packages(
+                    _PACKAGES, programs=("dockerd", "containerd", "runc", "iptables"), stages=stages
+                )
                 with stages.stage("engine starting", "engine ready (private)"):
                     self._start()
         return Engine(docker=self.docker, private=True)
@@ -163,7 +169,7 @@ class PrivateEngine:
         """
         if self.pid() is not None:
             raise HarnessError("the private engine stopped", seen="it runs", run="harness airgap down")
-        _unmount_below(self.data, self._run)
+        unmount_below(self.data, self._run)
         shutil.rmtree(self.data, ignore_errors=True)
 
     def command(self) -> list[str]:
@@ -204,7 +210,7 @@ class PrivateEngine:
         """Remove pid files, sockets and mounts of an engine that was killed or lost its machine."""
         self._pid_file.unlink(missing_ok=True)
         stop_orphan(self._exec / "containerd" / "containerd.pid", str(self._exec))
-        _unmount_below(self._exec, self._run)
+        unmount_below(self._exec, self._run)
         shutil.rmtree(self._exec, ignore_errors=True)
 
     def _containers(self) -> list[str]:
@@ -252,22 +258,12 @@ def _exec_root(state: Path) -> Path:
 
 def _daemon_env() -> Mapping[str, str]:
     """Return the engine's environment: it shall not inherit the variables of one run."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "HARNESS_", "PYTEST_"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "HARNESS_", "PYTEST_"))
+    }
     return kept | {"PATH": _with_sbin(os.environ.get("PATH", ""))}
 
 
 def _with_sbin(path: str) -> str:
     have = path.split(":")
     return ":".join([*have, *(folder for folder in ("/usr/sbin", "/sbin") if folder not in have)])
-
-
-def _unmount_below(folder: Path, run: Runner) -> None:
-    """Unmount what a killed engine left mounted below a folder, deepest first."""
-    try:
-        table = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    points = sorted((line.split()[1] for line in table), key=len, reverse=True)
-    left: Sequence[str] = [point for point in points if Path(point).is_relative_to(folder)]
-    for point in left:
-        run(["umount", "--lazy", point], timeout=_ASK * 2, check=False)

@@ -23,7 +23,7 @@ from harness.kit.process import Child, Runner
 from harness.kit.stages import Stages, took
 from harness.kit.waiting import Pending, until
 
-__all__ = ["ALL", "CONTROL_PLANE", "GoBuild", "Program", "module_text", "staging_modules"]
+__all__ = ["ALL", "COMMANDS", "CONTROL_PLANE", "GoBuild", "Program", "module_text", "staging_modules"]
 
 _FETCH = 600.0  # seconds for downloads
 _BUILD = 1800.0  # seconds for one program
@@ -49,18 +49,20 @@ class Program:
 
 
 _PROVISIONER = "github.com/rancher/local-path-provisioner"
-# The order matters: the control plane first, for those who need only that; shared packages are paid for by the first.
+# The order matters: what the first builds of shared packages, the others need not; the control plane comes first.
 ALL = (
-    Program(name="kube-apiserver", package="./kube-apiserver", seconds=250),
+    Program(name="kubernetes", package="./kubernetes", seconds=340),
     Program(name="etcd", package="./etcd", seconds=10, companion=True),
-    Program(name="kubectl", package="./kubectl", seconds=25),
     Program(name="kind", package="./kind", seconds=3, companion=True),
-    Program(name="kubernetes", package="./kubernetes", seconds=90),
     Program(name="coredns", package="./coredns", seconds=10, companion=True),
     Program(name="local-path-provisioner", package=_PROVISIONER, seconds=4, companion=True),
     Program(name="pause", package="./pause", seconds=1, companion=True),
 )
-CONTROL_PLANE = ("kube-apiserver", "etcd", "kubectl")
+CONTROL_PLANE = ("kubernetes", "etcd")
+# The names under which the one Kubernetes program is each of them.
+COMMANDS = (
+    "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubeadm", "kubectl", "kubelet",
+)  # fmt: skip
 
 
 class GoBuild:
@@ -110,6 +112,25 @@ class GoBuild:
             with file_lock(self._layout.locks / "gobuild", timeout=_BUILD, wanted="the Go build"):
                 self._build_missing(self.missing(names), stages)
         return {program.name: self.path(program) for program in ALL if program.name in set(names)}
+
+    def commands(self, built: Mapping[str, Path]) -> Path:
+        """Return a folder where each program that was built, and each Kubernetes command, has its own name.
+
+        Args:
+            built: what `build` returned.
+        """
+        links = dict(built)
+        if kubernetes := built.get("kubernetes"):
+            links.update(dict.fromkeys(COMMANDS, kubernetes))
+        folder = self._layout.cache / "bin" / f"{self.version}-{content_key({n: str(p) for n, p in links.items()})}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, target in links.items():
+            link = folder / name
+            if not link.is_symlink():
+                fresh = folder / f".{name}-{os.getpid()}"
+                fresh.symlink_to(target)
+                fresh.replace(link)
+        return folder
 
     def _build_missing(self, programs: Sequence[Program], stages: Stages) -> None:
         if not programs:

@@ -18,7 +18,7 @@ from harness.kit.paths import file_lock
 from harness.kit.process import Runner
 from harness.kit.stages import Stages
 
-__all__ = ["Machine", "version_tuple"]
+__all__ = ["Machine", "find_tool", "unmount_below", "version_tuple"]
 
 _SYS_RESOURCE = 24  # bit of CAP_SYS_RESOURCE in CapBnd
 _APT = 300.0  # seconds for one apt-get
@@ -94,7 +94,9 @@ class Machine:
         go = find_tool("go")
         if go is None:
             raise UsageError(f"Go {wanted} or newer, to build Kubernetes", seen="no go command on PATH", run=install)
-        seen = self.run([go, "env", "GOVERSION"], timeout=30.0, env=os.environ | {"GOTOOLCHAIN": "local"}).stdout.strip()
+        seen = self.run(
+            [go, "env", "GOVERSION"], timeout=30.0, env=os.environ | {"GOTOOLCHAIN": "local"}
+        ).stdout.strip()
         if version_tuple(seen) < version_tuple(wanted):
             raise UsageError(f"Go {wanted} or newer, to build Kubernetes", seen=f"{seen} at {go}", run=install)
         return go
@@ -143,3 +145,15 @@ def find_tool(name: str) -> Path | None:
 def version_tuple(text: str) -> tuple[int, ...]:
     """Return the numbers of a version such as "go1.26.8" or "v1.36.3", for comparison."""
     return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
+
+
+def unmount_below(folder: Path, run: Runner) -> None:
+    """Unmount what a killed program left mounted at or below a folder, deepest first."""
+    try:
+        table = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    points = sorted((line.split()[1] for line in table), key=len, reverse=True)
+    for point in points:
+        if Path(point).is_relative_to(folder):
+            run(["umount", "--lazy", point], timeout=10.0, check=False)

@@ -13,20 +13,18 @@ from pathlib import Path
 
 from harness.airgap import versions
 from harness.airgap.engine import Docker
+from harness.airgap.gobuild import COMMANDS
 from harness.airgap.images import Image, Layer, Link, files_layer, write_archive
 from harness.airgap.layout import Layout, content_key
 from harness.airgap.rootfs import Debian, Tree, closure
 from harness.kit.paths import file_lock
 from harness.kit.process import Runner
 from harness.kit.stages import Stages
-from harness.kit.waiting import Pending, until
 
-__all__ = ["COMMANDS", "NODE_TREE", "NodeImage"]
+__all__ = ["NODE_TREE", "NodeImage", "node_reference", "system_key"]
 
-COMMANDS = (
-    "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubeadm", "kubectl", "kubelet",
-)  # fmt: skip
 _RECIPE = 1  # raise it when this module makes another image from the same inputs
+_PRELOADER = "harness-preload"
 _LOAD = 300.0  # seconds
 _BUILD = 900.0
 _CNI = ("bridge", "host-local", "loopback", "portmap", "ptp")
@@ -64,11 +62,12 @@ class NodeImage:
     """Builds the node image for one Kubernetes version and a set of suite images."""
 
     def __init__(
-        self, version: str, programs: Mapping[str, Path], *, layout: Layout, docker: Docker, debian: Debian,
-        run: Runner, stages: Stages,
+        self, version: str, programs: Mapping[str, Path], commands: Path, *, layout: Layout, docker: Docker,
+        debian: Debian, run: Runner, stages: Stages,
     ) -> None:  # fmt: skip
         self.version = version
         self._programs = programs
+        self._commands = commands
         self._layout = layout
         self._docker = docker
         self._debian = debian
@@ -165,9 +164,8 @@ class NodeImage:
 
     def _wanted_images(self) -> list[str]:
         """Return the image references that this version's kubeadm asks for."""
-        with _named(self._programs["kubernetes"], "kubeadm", self._layout.work) as kubeadm:
-            argv = [kubeadm, "config", "images", "list", "--kubernetes-version", self.version]
-            return self._run(argv, timeout=30.0).stdout.split()
+        argv = [self._commands / "kubeadm", "config", "images", "list", "--kubernetes-version", self.version]
+        return self._run(argv, timeout=30.0).stdout.split()
 
     def _finish_tree(self, root: Path) -> None:
         """Arrange the installed tree as a node, and take the closures for kube-proxy and busybox out of it."""
@@ -187,7 +185,8 @@ class NodeImage:
 
     def _preload(self, root_image: str, tag: str, archives: Sequence[Path]) -> None:
         """Unpack image archives with the node's own containerd and keep the result as an image."""
-        name = f"harness-preload-{os.getpid()}"
+        self._remove_stale_containers()
+        name = f"{_PRELOADER}-{os.getpid()}"
         mounts = [f"--volume={archive}:/archives/{number}.tar:ro" for number, archive in enumerate(archives)]
         self._docker(
             "run", "--detach", "--name", name, "--privileged", "--network=none", "--tmpfs=/run", *mounts,
@@ -200,6 +199,12 @@ class NodeImage:
             self._docker("commit", "--change", entrypoint, "--change", "CMD []", name, tag, timeout=_LOAD)
         finally:
             self._docker("rm", "--force", "--volumes", name, check=False)
+
+    def _remove_stale_containers(self) -> None:
+        """Remove what a killed build left; the lock says that no other build runs."""
+        done = self._docker("ps", "--all", "--quiet", "--filter", f"name=^{_PRELOADER}-")
+        if left := done.stdout.split():
+            self._docker("rm", "--force", "--volumes", *left, check=False)
 
 
 # The node's commands are links into the unpacked layer of the Kubernetes images: it is there once, not twice. Layer
@@ -218,25 +223,6 @@ for command in kubeadm kubectl kubelet; do ln -s "$binary" /usr/bin/$command; do
 kill $engine
 wait $engine || :
 """
-
-
-class _named:  # noqa: N801 - used like a function
-    """Give a program another name for the time of a block: what it does depends on its name."""
-
-    def __init__(self, program: Path, name: str, work: Path) -> None:
-        self._folder = work / f"named-{os.getpid()}-{name}"
-        self._program = program
-        self._name = name
-
-    def __enter__(self) -> Path:
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
-        link = self._folder / self._name
-        link.symlink_to(self._program)
-        return link
-
-    def __exit__(self, *_error: object) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def node_files() -> dict[str, str]:
@@ -270,6 +256,11 @@ def _busybox(files: Mapping[str, Path], applets: Sequence[str]) -> dict[str, Pat
         "etc/group": b"root:x:0:\nnobody:x:65534:\n",
     }
     return {**links, **content, **accounts, "tmp": None, "root": None, "var": None}
+
+
+def node_reference(version: str, key: str) -> str:
+    """Return the reference of the node image with a content key."""
+    return f"harness.local/node:{version}-{key}"
 
 
 def system_key(version: str, programs: Mapping[str, str]) -> str:

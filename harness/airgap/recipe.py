@@ -65,6 +65,11 @@ class Recipe:
         return self.image.rpartition(":")[0].rpartition("/")[2]
 
     @property
+    def reference(self) -> str:
+        """The whole reference, with its registry."""
+        return full_reference(self.image)
+
+    @property
     def sources(self) -> list[Path]:
         """The files beside the recipe that go into the image, the recipe itself included."""
         names = [*self.files.values(), *([self.script] if self.script else [])]
@@ -119,7 +124,7 @@ def build_recipe(recipe: Recipe, layout: Layout, debian: Debian, run: Runner) ->
 def recipe_image(recipe: Recipe, layer: Layer) -> Image:
     """Return the image of a recipe whose tree is `layer`."""
     return Image(
-        tags=(full_reference(recipe.image),), layers=(layer,), env=recipe.env, entrypoint=recipe.entrypoint,
+        tags=(recipe.reference,), layers=(layer,), env=recipe.env, entrypoint=recipe.entrypoint,
         cmd=recipe.cmd, volumes=recipe.volumes, expose=recipe.expose, user=recipe.user, workdir=recipe.workdir,
     )  # fmt: skip
 
@@ -148,4 +153,3 @@ def _finish(root: Path, recipe: Recipe, run: Runner) -> None:
     if recipe.script:
         script = (recipe.folder / recipe.script).read_text(encoding="utf-8")
         run(["chroot", root, "/bin/sh", "-eu"], timeout=_SCRIPT, stdin=script)
-

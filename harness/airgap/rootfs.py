@@ -15,9 +15,9 @@ from pathlib import Path
 from harness.airgap import versions
 from harness.airgap.images import Layer, tree_layer
 from harness.airgap.layout import Layout, content_key
-from harness.airgap.machine import Machine
+from harness.airgap.machine import Machine, unmount_below
 from harness.kit.paths import file_lock
-from harness.kit.process import Runner
+from harness.kit.process import Runner, alive
 from harness.kit.stages import Stages
 
 __all__ = ["Debian", "Tree", "closure"]
@@ -96,16 +96,20 @@ class Debian:
             ProcessError: debootstrap or apt-get failed.
         """
         path = self.path(tree)
-        if not path.exists():
-            base = self._base()
-            done = f"image {tree.name}: {len(tree.packages)} Debian packages installed"
-            with self._stages.stage(f"image {tree.name}: installing Debian packages", done), self._work(tree.name) as root:
-                self._run(["tar", "--extract", "--file", base, "--directory", root], timeout=_BOOTSTRAP)
-                self._install(root, tree)
-                finish(root)
-                remove_globs(root, [*_TRIM, *tree.trim])
-                return tree_layer(path, root, self._run)
+        with file_lock(self._layout.locks / f"tree-{tree.name}", timeout=_INSTALL, wanted=f"the tree of {tree.name}"):
+            if not path.exists():
+                self._make(tree, path, finish)
         return Layer.of(path)
+
+    def _make(self, tree: Tree, path: Path, finish: Callable[[Path], None]) -> None:
+        base = self._base()
+        done = f"image {tree.name}: {len(tree.packages)} Debian packages installed"
+        with self._stages.stage(f"image {tree.name}: installing Debian packages", done), self._work(tree.name) as root:
+            self._run(["tar", "--extract", "--file", base, "--directory", root], timeout=_BOOTSTRAP)
+            self._install(root, tree)
+            finish(root)
+            remove_globs(root, [*_TRIM, *tree.trim])
+            tree_layer(path, root, self._run)
 
     def _base(self) -> Path:
         """Return the minimal Debian tree as a tar file."""
@@ -141,13 +145,24 @@ class Debian:
     @contextmanager
     def _work(self, name: str) -> Iterator[Path]:
         """Give an empty folder that is gone afterwards, whatever happened."""
+        self._remove_stale_work()
         root = self._layout.work / f"{name}-{os.getpid()}"
-        shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
         try:
             yield root
         finally:
-            shutil.rmtree(root, ignore_errors=True)
+            self._remove(root)
+
+    def _remove_stale_work(self) -> None:
+        """Remove what killed builds left: folders that carry the id of a process that is gone."""
+        for folder in self._layout.work.glob("*-*"):
+            owner = folder.name.rpartition("-")[2]
+            if owner.isdigit() and not alive(int(owner)):
+                self._remove(folder)
+
+    def _remove(self, folder: Path) -> None:
+        unmount_below(folder, self._run)  # debootstrap mounts /proc while it works
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def closure(root: Path, programs: Sequence[str], run: Runner) -> dict[str, Path]:
@@ -175,7 +190,9 @@ def resolve_in(root: Path, name: str) -> Path:
     path = root / name.lstrip("/")
     for _ in range(40):
         # A folder on the way may be a link too (/lib to usr/lib).
-        parent = path.parent if path.parent == root else resolve_in(root, "/" + path.parent.relative_to(root).as_posix())
+        parent = (
+            path.parent if path.parent == root else resolve_in(root, "/" + path.parent.relative_to(root).as_posix())
+        )
         path = parent / path.name
         if not path.is_symlink():
             return path
