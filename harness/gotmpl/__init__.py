@@ -35,11 +35,12 @@ from harness.gotmpl.nodes import (
     WithNode,
     walk,
 )
-from harness.gotmpl.sprig import KUDO_REMOVED, sprig_v2_22, sprig_v3
+from harness.gotmpl.sprig import KUDO_REMOVED, NOT_SUPPORTED, World, sprig_v2_22, sprig_v3
 from harness.gotmpl.template import Template
 
 __all__ = [
     "KUDO_REMOVED",
+    "NOT_SUPPORTED",
     "ActionNode",
     "BoolNode",
     "BreakNode",
@@ -68,6 +69,7 @@ __all__ = [
     "Tree",
     "VariableNode",
     "WithNode",
+    "World",
     "function",
     "sprig_v2_22",
     "sprig_v3",

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from harness.gotmpl.errors import FunctionError
-from harness.gotmpl.formatting import print_value, sprint, sprintf, sprintln
+from harness.gotmpl.formatting import sprint, sprintf, sprintln
 from harness.gotmpl.functions import FunctionSet, function
 from harness.gotmpl.strconv import decode, encode
 from harness.gotmpl.values import (
@@ -78,10 +78,10 @@ def _equal_rest(first: Any, other: Any) -> bool:
     """Compare what is neither nil nor of a basic kind."""
     if _shape(first) != _shape(other):
         raise FunctionError(
-            f"non-comparable types {sprint(first)}: {type_name(first)}, {type_name(other)}: {sprint(other)}"
+            f"non-comparable types {sprintf('%s', first)}: {type_name(first)}, {type_name(other)}: {sprint(other)}"
         )
     if not isinstance(other, Struct):
-        raise FunctionError(f"non-comparable type {sprint(other)}: {type_name(other)}")
+        raise FunctionError(f"non-comparable type {sprintf('%s', other)}: {type_name(other)}")
     return bool(first == other)
 
 
@@ -230,7 +230,7 @@ def call_value(name: str, callee: Any, *arguments: Any) -> Any:
 
 
 def _joined(values: tuple[Any, ...]) -> str:
-    return print_value(values[0]) if len(values) == 1 else sprint(*values)
+    return sprint(*("<no value>" if value is None else value for value in values))
 
 
 _HTML = str.maketrans(

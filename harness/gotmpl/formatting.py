@@ -191,7 +191,7 @@ class _Formatter:
         found = _DIGITS.match(self.template, self.position)
         if found is None:
             return None
-        if int(found[0][:9]) > _TOO_LARGE or len(found[0].lstrip("0")) > 7:  # noqa: PLR2004 - digits of the limit
+        if len(found[0]) > 1 and int(found[0][:-1]) > _TOO_LARGE:
             self.position = len(self.template)
             return None
         self.position = found.end()
@@ -379,10 +379,8 @@ def _float(value: float, verb: str, precision: int, spec: _Spec) -> str:
     if spec.space and sign == "+" and not spec.plus:
         sign = " "
     if text[0] in "IN":
-        shown = text if text[0] == "N" and not spec.space and not spec.plus else sign + text
-        if text[0] == "I" and sign == "+" and not spec.plus:
-            shown = text if not spec.plus and text[0] == "N" else "+" + text
-        return spec.pad(shown, zeros=False)
+        unsigned = text[0] == "N" and not spec.space and not spec.plus
+        return spec.pad(text if unsigned else sign + text, zeros=False)
     if spec.sharp and verb != "b":
         text = _with_point(text, verb, precision)
     if spec.plus or sign != "+":
@@ -437,8 +435,6 @@ def _slice(value: list[Any] | tuple[Any, ...], spec: _Spec, depth: int) -> str:
 
 
 def _element(value: Any, spec: _Spec, depth: int) -> str:
-    if value is None and spec.verb != "v":
-        return f"%!{spec.verb}(<nil>)" if spec.verb in () else "<nil>"
     return _value(value, spec, depth + 1)
 
 

@@ -66,7 +66,7 @@ KEYWORDS = {
     "template": Kind.TEMPLATE,
     "with": Kind.WITH,
 }
-_KEYWORD_KINDS = frozenset(KEYWORDS.values())
+_KEYWORD_KINDS = frozenset({*KEYWORDS.values(), Kind.DOT})
 _SPACE = " \t\r\n"
 _LONGEST_SHOWN = 10  # characters of a token in an error
 

@@ -16,7 +16,7 @@ __all__ = ["parse_number"]
 
 _EXACT = range(-(1 << 63), 1 << 63)
 _UNSIGNED = range(1 << 64)
-_PAIR = re.compile(r"(.+?[^eEpP])([+-].*)i")
+_PAIR = re.compile(r"(.+?)(?<![eEpP])([+-].*)i")
 
 
 def parse_number(token: Token) -> NumberNode:

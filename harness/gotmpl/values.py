@@ -165,6 +165,10 @@ class Struct:
         """Return what String() gives, or None when the type has no such method."""
         return None
 
+    def json_text(self) -> str | None:
+        """Return the text that stands for the value in JSON, or None when its fields do."""
+        return self.text()
+
 
 class Function:
     """A Go function as a value in the data, for {{call}}: a Python callable over any arguments."""

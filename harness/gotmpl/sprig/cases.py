@@ -104,26 +104,29 @@ def _is_connector(char: str) -> bool:
 
 
 def camel_case(text: str) -> str:
-    """Return text with its words joined, each with a first capital: some_words is SomeWords."""
-    body = text.lstrip("-_ \t\n\r\v\f\x85\xa0")
-    parts = [text[: len(text) - len(body)]]
-    after_connector, shouting = True, False
-    for number, char in enumerate(body):
-        if _is_connector(char):
-            if after_connector or number == len(body) - 1:
-                parts.append(body[number - 1] if after_connector else char)
-            after_connector = True
+    """Return text with its words joined, each with a first capital: some_words is SomeWords.
+
+    Connectors at the start stay; of several in a row all but one stay; a run of capitals keeps only its first.
+    """
+    found = _LEADING.match(text)
+    lead = found[0] if found else ""
+    body = text[len(lead) :]
+    if not body:
+        return lead + lead[-1:]
+    parts = [lead]
+    current, shouting = upper(body[0]), body[0].isupper()
+    for char in body[1:]:
+        if _is_connector(current) and not _is_connector(char):
+            current, shouting = upper(char), char.isupper()
             continue
-        if after_connector:
-            shouting = char.isupper()
-            parts.append(upper(char))
-        elif shouting and char.isupper():
-            parts.append(lower(char))
-        else:
-            shouting = False
-            parts.append(char)
-        after_connector = False
-    return "".join(parts)
+        parts.append(current)
+        if not _is_connector(current):
+            shouting = shouting and char.isupper()
+            current = lower(char) if shouting else char
+    return "".join([*parts, current])
+
+
+_LEADING = re.compile(r"[-_\s]*")
 
 
 def snake_case(text: str) -> str:

@@ -5,6 +5,7 @@ Private to gotmpl.sprig. Where Go's order is random (keys, values) it is sorted 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from harness.gotmpl.errors import FunctionError
@@ -12,7 +13,7 @@ from harness.gotmpl.functions import GoFunction, function
 from harness.gotmpl.sprig.strings import string_value
 from harness.gotmpl.values import Slice, is_true, sorted_items, type_name
 
-__all__ = ["DICTS", "DICTS_V3"]
+__all__ = ["DICTS_V2", "DICTS_V3"]
 
 _Table = dict[str, Any]
 _FEWEST_DUG = 3  # a key, a default, a map
@@ -61,26 +62,39 @@ def _get(table: _Table, key: str) -> Any:
     return table.get(key, "")
 
 
-def _merge(target: _Table, *sources: _Table) -> _Table:
-    for source in sources:
-        _merge_one(target, source, overwrite=False)
-    return target
+def _merger(*, overwrite: bool, replaces_by_map: bool) -> Callable[..., _Table]:
+    """Return a deep merge of maps into the first one.
+
+    Args:
+        overwrite: what the target has gives way; otherwise only what it lacks or has empty.
+        replaces_by_map: a map may overwrite what is no map (sprig 3), or not (sprig 2).
+    """
+
+    def merge_one(target: _Table, source: _Table) -> None:
+        for key, value in source.items():
+            known = target.get(key)
+            if _is_nil(value):
+                if overwrite and replaces_by_map:
+                    target[key] = value
+                continue
+            if isinstance(value, dict) and isinstance(known, dict):
+                merge_one(known, value)
+            if not is_true(known) or (overwrite and not _stays(known, value)):
+                target[key] = value
+
+    def _stays(known: Any, value: Any) -> bool:
+        return isinstance(value, dict) and (isinstance(known, dict) or not replaces_by_map)
+
+    def merge(target: _Table, *sources: _Table) -> _Table:
+        for source in sources:
+            merge_one(target, source)
+        return target
+
+    return merge
 
 
-def _merge_overwrite(target: _Table, *sources: _Table) -> _Table:
-    for source in sources:
-        _merge_one(target, source, overwrite=True)
-    return target
-
-
-def _merge_one(target: _Table, source: _Table, *, overwrite: bool) -> None:
-    """Merge maps deeply: what the target lacks or has empty is taken over, or all that is not empty."""
-    for key, value in source.items():
-        known = target.get(key)
-        if isinstance(value, dict) and isinstance(known, dict):
-            _merge_one(known, value, overwrite=overwrite)
-        elif not is_true(known) or (overwrite and is_true(value)):
-            target[key] = value
+def _is_nil(value: Any) -> bool:
+    return value is None or (isinstance(value, Slice) and value.nil)
 
 
 def _dig(*arguments: Any) -> Any:
@@ -103,7 +117,7 @@ def _not_converted(value: Any, wanted: str) -> str:
     return f"interface conversion: interface {{}} is {shown}, not {wanted}"
 
 
-DICTS: dict[str, GoFunction] = {
+_DICTS: dict[str, GoFunction] = {
     "dict": function("...any", _dict),
     "set": function("map, string, any", _set),
     "unset": function("map, string", _unset),
@@ -113,12 +127,18 @@ DICTS: dict[str, GoFunction] = {
     "values": function("map", _values),
     "pick": function("map, ...string", _pick),
     "omit": function("map, ...string", _omit),
-    "merge": function("map, ...map", _merge),
-    "mergeOverwrite": function("map, ...map", _merge_overwrite),
 }
-DICTS_V3: dict[str, GoFunction] = DICTS | {
+DICTS_V2: dict[str, GoFunction] = _DICTS | {
+    "merge": function("map, ...map", _merger(overwrite=False, replaces_by_map=False)),
+    "mergeOverwrite": function("map, ...map", _merger(overwrite=True, replaces_by_map=False)),
+}
+_MERGE = function("map, ...map", _merger(overwrite=False, replaces_by_map=True))
+_OVERWRITE = function("map, ...map", _merger(overwrite=True, replaces_by_map=True))
+DICTS_V3: dict[str, GoFunction] = _DICTS | {
+    "merge": _MERGE,
+    "mergeOverwrite": _OVERWRITE,
     "get": function("map, string", _get),
     "dig": function("...any", _dig),
-    "mustMerge": function("map, ...map", _merge),
-    "mustMergeOverwrite": function("map, ...map", _merge_overwrite),
+    "mustMerge": _MERGE,
+    "mustMergeOverwrite": _OVERWRITE,
 }

@@ -57,7 +57,7 @@ class _Writer:
             inner = margin + self.indent
             return self._enclosed("[]", [self.value(item, inner) for item in value], margin)
         if isinstance(value, Struct):
-            text = value.text()
+            text = value.json_text()
             return self._text(text) if text is not None else self._object(dict(value.fields()), margin)
         raise FunctionError(f"json: unsupported type: {type_name(value)}")
 

@@ -21,8 +21,8 @@ _ANY = "interface {}"
 
 
 def new_list(*items: Any) -> list[Any]:
-    """Return a list of any values; without values it is Go's nil slice."""
-    return list(items) if items else Slice(_ANY, nil=True)
+    """Return a list of any values."""
+    return list(items)
 
 
 def _items(value: Any, refusal: str) -> Sequence[Any]:

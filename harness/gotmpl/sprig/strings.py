@@ -8,20 +8,22 @@ from __future__ import annotations
 from typing import Any
 
 from harness.gotmpl.errors import FunctionError
-from harness.gotmpl.formatting import print_value, sprintf
+from harness.gotmpl.formatting import print_value
 from harness.gotmpl.functions import GoFunction, function
 from harness.gotmpl.sprig.cases import (
     camel_case,
     initials,
     kebab_case,
+    lower,
     snake_case,
     swap_case,
     title,
     uncapitalize,
+    upper,
 )
 from harness.gotmpl.sprig.layout import abbreviate, abbreviate_both, wrap, wrap_with
 from harness.gotmpl.strconv import decode, encode, quote
-from harness.gotmpl.values import Slice, Struct, TypedMap
+from harness.gotmpl.values import Slice, TypedMap
 
 __all__ = ["STRINGS", "STRINGS_V2", "STRINGS_V3", "go_split", "string_list", "string_value"]
 
@@ -152,17 +154,13 @@ def _plural(one: str, many: str, count: int) -> str:
     return one if count == 1 else many
 
 
-def _struct_text(value: Struct) -> str:
-    return sprintf("%v", value)
-
-
 STRINGS: dict[str, GoFunction] = {
     "hello": function("", lambda: "Hello!"),
     "abbrev": function("int, string", abbreviate),
     "abbrevboth": function("int, int, string", abbreviate_both),
     "trim": function("string", lambda text: text.strip(_SPACE)),
-    "upper": function("string", lambda text: "".join(c.upper() if len(c.upper()) == 1 else c for c in text)),
-    "lower": function("string", lambda text: "".join(c.lower() if len(c.lower()) == 1 else "i̇"[0] for c in text)),
+    "upper": function("string", lambda text: "".join(map(upper, text))),
+    "lower": function("string", lambda text: "".join(map(lower, text))),
     "title": function("string", title),
     "untitle": function("string", uncapitalize),
     "substr": function("int, int, string", _substring),

@@ -92,13 +92,21 @@ func functions(set string) template.FuncMap {
 	case "sprig3":
 		return with(sprig3.TxtFuncMap())
 	case "kudo":
-		funcs := with(sprig2.TxtFuncMap())
+		funcs := sprigTwo()
 		for _, name := range []string{"env", "expandenv", "base", "dir", "clean", "ext", "isAbs"} {
 			delete(funcs, name)
 		}
 		return funcs
 	}
-	return with(sprig2.TxtFuncMap())
+	return sprigTwo()
+}
+
+// sprigTwo gives sprig 2.22 the camelcase that it had when it was released: a later xstrings, which sprig 3 needs,
+// has moved that meaning to another name.
+func sprigTwo() template.FuncMap {
+	funcs := with(sprig2.TxtFuncMap())
+	funcs["camelcase"] = sprig3.TxtFuncMap()["camelcase"]
+	return funcs
 }
 
 func with(funcs template.FuncMap) template.FuncMap {
