@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.run import Run
+from harness.kit.errors import HarnessError
+from harness.run import Run, Used
 
 if TYPE_CHECKING:
     from harness.clusters.namespaces import Namespaces
@@ -38,7 +39,7 @@ def harness_run(request: pytest.FixtureRequest) -> Run:
 @pytest.fixture
 def harness_artifacts(harness_run: Run, request: pytest.FixtureRequest) -> Path:
     """Return the test's artifacts folder, made."""
-    folder = harness_run.folder_of(request.node.nodeid)
+    folder = harness_run.artifacts.folder(request.node.nodeid)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -51,8 +52,8 @@ def cluster(harness_run: Run, worker_id_or_master: str) -> Iterator[Cluster]:
     provider = _provider(harness_run)
     borrowed = provider.create()
     yield borrowed
-    if harness_run.failed_places or not borrowed.created:
-        provider.export_logs(borrowed, harness_run.folder / "nodes")
+    if harness_run.failed_namespaces:
+        provider.export_logs(borrowed, harness_run.artifacts.root / "nodes")
     if not borrowed.created:
         return
     if harness_run.options.keep_cluster:
@@ -77,12 +78,14 @@ def kind_cluster(cluster: Cluster, harness_run: Run) -> Any:
 
 
 @pytest.fixture(scope="session")
-def kube(cluster: Cluster) -> Iterator[Kube]:
+def kube(cluster: Cluster, harness_run: Run) -> Iterator[Kube]:
     """Return a client of the cluster."""
     from harness.kube import Kube
 
     client = Kube.connect(cluster.kubeconfig, cluster.context)
+    harness_run.kube = client
     yield client
+    harness_run.kube = None
     client.close()
 
 
@@ -126,10 +129,10 @@ def kudo(kube: Kube, harness_run: Run) -> Iterator[Kudo]:
     """Return the engine for KUDO packages, running in this process, and its verbs: install, update, plan status."""
     from harness.kudo.session import Kudo
 
-    with Kudo.start(kube, used=harness_run.use) as session:
-        harness_run.plan_tree = session.plan_tree
+    with Kudo(kube, used=harness_run.use) as session:
+        harness_run.kudo = session
         yield session
-    harness_run.plan_tree = None
+    harness_run.kudo = None
 
 
 @pytest.fixture
@@ -138,19 +141,48 @@ def operator(kudo: Kudo, namespace: str) -> Operator:
     return kudo.operator(namespace)
 
 
-def explain(run: Run, test: str, failure: str) -> str:
+def explain(run: Run, test: str, error: BaseException | None) -> str:
     """Return the report of a failed test for the terminal, and write all of it to the test's folder.
 
     Args:
-        run: the run; its namespaces in use are looked at.
+        run: the run; each namespace in use is looked at.
         test: the node id.
-        failure: the text of the failure itself, kept with the rest.
+        error: what the test failed with; a HarnessError says what was wanted and seen.
     """
-    if not run.places:
+    if run.kube is None or not run.used:
         return ""
-    from harness.report.diagnostics import explain_failure
+    from harness.clusters.provider import probe
 
-    return explain_failure(run, test, failure, timeout=_REPORT_TIME)
+    if silent := probe(run.kube):
+        return silent
+    return "\n\n".join(_diagnosis(run, test, error, used) for used in run.used)
+
+
+def _diagnosis(run: Run, test: str, error: BaseException | None, used: Used) -> str:
+    from harness.report.diagnostics import Story, diagnose
+
+    said = error if isinstance(error, HarnessError) else None
+    story = Story(
+        test=test if len(run.used) == 1 else f"{test}-{used.namespace}",
+        wanted=said.wanted if said else "",
+        seen=said.seen if said else "",
+        where=said.where if said else "",
+        run=said.run if said else "",
+        instance=used.instance,
+        kept=used.namespace in run.to_keep,
+        sections=[("plans", _plan_tree(run, used))] if used.instance else [],
+    )
+    assert run.kube is not None  # noqa: S101 - the caller has looked
+    return diagnose(run.kube, used.namespace, story, artifacts=run.artifacts, timeout=_REPORT_TIME).text
+
+
+def _plan_tree(run: Run, used: Used) -> str:
+    if run.kudo is None:
+        return ""
+    try:
+        return run.kudo.plan_tree(used.instance, namespace=used.namespace)
+    except HarnessError as error:  # e.g. the test has uninstalled it
+        return str(error)
 
 
 def _provider(run: Run) -> Provider:
@@ -178,4 +210,4 @@ def _provider(run: Run) -> Provider:
     stages = run.stages("cluster")
     if chosen.kubeconfig or chosen.context:
         return ExistingProvider(options, stages=stages)
-    return KindProvider(options, Parts(stages=stages, artifacts=run.folder))
+    return KindProvider(options, Parts(stages=stages, artifacts=run.artifacts.root))

@@ -5,7 +5,6 @@ Loaded by pytest's entry point at every start, so it imports nothing heavy; fixt
 
 from __future__ import annotations
 
-import io
 import secrets
 from collections.abc import Generator
 from pathlib import Path
@@ -60,13 +59,15 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the diagnostics of the namespaces in use to the report of a test that failed."""
     report = yield
     if report.failed and report.when != "teardown":
         run = item.config.stash[RUN]
-        run.failed_places.update(used.namespace for used in run.places)
-        if text := explain(run, item.nodeid, str(report.longrepr)):
+        run.failed_namespaces.update(used.namespace for used in run.used)
+        if text := explain(run, item.nodeid, call.excinfo.value if call.excinfo else None):
             report.sections.append(("harness", text))
     return report
 
@@ -76,8 +77,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     run = config.stash[RUN]
     for line in run.kept:
         terminalreporter.write_line(f"kept     {line}")
-    if run.folder.exists():
-        terminalreporter.write_line(f"reports  {run.folder}")
+    if run.artifacts.root.exists():
+        terminalreporter.write_line(f"reports  {run.artifacts.root}")
 
 
 def _add_kind_options(parser: pytest.Parser) -> None:
@@ -116,7 +117,7 @@ def _path(text: str | None) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-class _Terminal(io.TextIOBase):
+class _Terminal:
     """The real terminal, also while pytest captures a test's output: stages are for the person who waits."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -124,6 +125,9 @@ class _Terminal(io.TextIOBase):
 
     def isatty(self) -> bool:
         return False  # progress on lines of its own: pytest draws on the same terminal
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
     def write(self, text: str) -> int:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")

@@ -5,19 +5,19 @@ Imported by the fixtures and the plugin. Light: what a run needs of clusters or 
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING
 
-from harness.kit.stages import Stages
+from harness.kit.stages import Out, Stages
+from harness.report.artifacts import Artifacts
+
+if TYPE_CHECKING:
+    from harness.kube import Kube
+    from harness.kudo.session import Kudo
 
 __all__ = ["Run", "RunOptions", "Used"]
-
-_SAFE = re.compile(r"[^A-Za-z0-9_.-]+")
-_LONGEST = 100  # characters of a folder's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,25 +76,17 @@ class Run:
         out: where stage lines go: the terminal, also while a test's output is captured.
     """
 
-    def __init__(self, run_id: str, options: RunOptions, out: TextIO | None = None) -> None:
+    def __init__(self, run_id: str, options: RunOptions, out: Out | None = None) -> None:
         self.id = run_id
         self.options = options
         self._out = out
-        self._started = time.strftime("%Y%m%d-%H%M%S")
-        self._places: dict[str, Used] = {}
-        self.failed_places: set[str] = set()
+        root = options.artifacts / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{run_id}"
+        self.artifacts = Artifacts(root=root)
+        self._used: dict[str, Used] = {}
+        self.failed_namespaces: set[str] = set()
         self.kept: list[str] = []
-        self.plan_tree: Callable[[Used], str] | None = None
-
-    @property
-    def folder(self) -> Path:
-        """The run's artifacts folder; made when something is written to it."""
-        return self.options.artifacts / "runs" / f"{self._started}-{self.id}"
-
-    def folder_of(self, test: str) -> Path:
-        """Return the artifacts folder of a test, named after its node id."""
-        name = _SAFE.sub("_", test.rpartition("/")[2])
-        return self.folder / name[:_LONGEST]
+        self.kube: Kube | None = None
+        self.kudo: Kudo | None = None
 
     def stages(self, area: str) -> Stages:
         """Return a reporter of stage lines."""
@@ -102,18 +94,21 @@ class Run:
 
     def use(self, namespace: str, instance: str = "") -> None:
         """Remember that tests use a namespace, and the instance in it: a failed test's report shows both."""
-        self._places[namespace] = Used(namespace, instance or self._places.get(namespace, Used("")).instance)
+        before = self._used.get(namespace, Used(namespace))
+        self._used[namespace] = Used(namespace, instance or before.instance)
 
     def leave(self, namespace: str) -> None:
-        """Forget a namespace that is gone."""
-        self._places.pop(namespace, None)
+        """Forget a namespace that is gone, and stop the engine that worked in it."""
+        self._used.pop(namespace, None)
+        if self.kudo is not None:
+            self.kudo.leave(namespace)
 
     @property
     def to_keep(self) -> frozenset[str]:
         """The namespaces that stay: those of failed tests, when the user asked for it."""
-        return frozenset(self.failed_places) if self.options.keep_namespace else frozenset()
+        return frozenset(self.failed_namespaces) if self.options.keep_namespace else frozenset()
 
     @property
-    def places(self) -> tuple[Used, ...]:
+    def used(self) -> tuple[Used, ...]:
         """The namespaces in use now."""
-        return tuple(self._places.values())
+        return tuple(self._used.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -29,10 +30,13 @@ __all__ = [
     "dump_yaml",
     "load_documents",
     "parse_documents",
+    "parse_first",
+    "read_text",
 ]
 
 Manifest = dict[str, Any]
 Duplicates = Literal["refuse", "last"]
+Scalars = Literal["1.1", "1.2"]
 
 _LARGEST_FILE = 32 * 1024 * 1024  # etcd takes 1.5 MiB an object; beyond this it is not a manifest
 _MOST_NODES = 2_000_000  # of one document with its aliases expanded: stops exponential documents
@@ -82,6 +86,9 @@ class Document:
     value: Any
     file: str
     _node: yaml.Node | None = None
+    repeated: tuple[tuple[str, Mark], ...] = ()  # keys given again in one mapping, and where
+    rest: bool = False  # more stood behind the first value of the text and was not read
+    _first_line: int = 1
 
     @property
     def mark(self) -> Mark:
@@ -93,13 +100,16 @@ class Document:
 
         A key's mark is the key's, not its value's, since that is where one looks for it.
         """
-        node, mark = self._node, _mark_of(self._node, self.file)
+        node, mark = self._node, self._mark(self._node)
         for part in path:
             found = _child(node, part)
             if found is None:
                 return mark
-            mark, node = _mark_of(found[0], self.file), found[1]
+            mark, node = self._mark(found[0]), found[1]
         return mark
+
+    def _mark(self, node: yaml.Node | None) -> Mark:
+        return _mark_of(node, self.file, self._first_line)
 
 
 def parse_documents(text: str, file: str = "<text>", *, duplicates: Duplicates = "refuse") -> list[Document]:
@@ -123,23 +133,59 @@ def parse_documents(text: str, file: str = "<text>", *, duplicates: Duplicates =
     return [document for document in built if document.value is not None]
 
 
+def parse_first(text: str, file: str = "<text>", *, first_line: int = 1, scalars: Scalars = "1.1") -> Document | None:
+    """Parse the first value of a text as kubectl and kuttl read one manifest; None when there is none.
+
+    Of equal keys the last one wins and is told in `repeated`; what follows the first value is told in `rest`. Numbers are
+    those of JSON: a whole number beyond int64 is a float, infinities are refused.
+
+    Args:
+        text: YAML or JSON.
+        file: the name used in errors and marks.
+        first_line: the line of the file on which the text begins.
+        scalars: "1.2" keeps yes, no, on, off, y and n as texts and turns dates into RFC 3339 texts.
+
+    Raises:
+        DocumentError: as parse_documents, or a number that JSON does not have.
+    """
+    try:
+        loader = _Composer(text)
+        node = loader.get_node() if loader.check_node() else None  # type: ignore[no-untyped-call]
+    except yaml.MarkedYAMLError as error:
+        return _json_or_raise(text, file, first_line, _syntax_error(error, file, first_line))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise DocumentError("YAML", seen=str(error).split("\n", 1)[0], where=f"{file}:{first_line}:1") from None
+    if node is None:
+        return None
+    construction = _Construction(file, "last", first_line=first_line, json=True, scalars=scalars)
+    return construction.document(node, rest=_has_more(loader))
+
+
 def load_documents(path: Path, *, duplicates: Duplicates = "refuse") -> list[Document]:
     """Read a file of YAML documents, as parse_documents does.
 
     Raises:
         DocumentError: also when the file is missing, too large or not UTF-8.
     """
+    return parse_documents(read_text(path), str(path), duplicates=duplicates)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that should hold manifests.
+
+    Raises:
+        DocumentError: the file is missing, no file, too large or not UTF-8.
+    """
     try:
         if (size := path.stat().st_size) > _LARGEST_FILE:
             raise DocumentError(
                 f"a manifest of at most {_LARGEST_FILE >> 20} MiB", seen=f"{size >> 20} MiB", where=str(path)
             )
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise DocumentError("a readable file", seen=error.strerror or str(error), where=str(path)) from None
     except UnicodeDecodeError as error:
         raise DocumentError("UTF-8 text", seen=f"byte {error.start}: {error.reason}", where=str(path)) from None
-    return parse_documents(text, str(path), duplicates=duplicates)
 
 
 def dump_yaml(value: Any) -> str:
@@ -170,15 +216,21 @@ class _Composer(yaml.CSafeLoader):
 class _Construction:
     """One document's way from nodes to values; aliases share their value, so a repeated part costs nothing."""
 
-    def __init__(self, file: str, duplicates: Duplicates) -> None:
+    def __init__(
+        self, file: str, duplicates: Duplicates, *, first_line: int = 1, json: bool = False, scalars: Scalars = "1.1"
+    ) -> None:
         self._file = file
         self._duplicates = duplicates
+        self._first_line = first_line
+        self._json = json
+        self._scalars = scalars
+        self._repeated: list[tuple[str, Mark]] = []
         self._built: dict[int, tuple[Any, int]] = {}  # node id -> (value, nodes in it)
         self._open: set[int] = set()
 
-    def document(self, node: yaml.Node) -> Document:
+    def document(self, node: yaml.Node, *, rest: bool = False) -> Document:
         value, _size = self._value(node, 0)
-        return Document(value, self._file, node)
+        return Document(value, self._file, node, tuple(self._repeated), rest, self._first_line)
 
     def _value(self, node: yaml.Node, depth: int) -> tuple[Any, int]:
         if isinstance(node, yaml.ScalarNode):
@@ -216,8 +268,10 @@ class _Construction:
                 merged = {**self._merged(value_node, value), **merged}
                 continue
             key = self._key(key_node)
-            if key in result and self._duplicates == "refuse":
-                raise self._error(key_node, "each key once", f'"{key}" stands twice in this mapping')
+            if key in result:
+                if self._duplicates == "refuse":
+                    raise self._error(key_node, "each key once", f'"{key}" stands twice in this mapping')
+                self._repeated.append((key, _mark_of(key_node, self._file, self._first_line)))
             result[key] = value
         return {**merged, **result} if merged else result, total
 
@@ -245,7 +299,17 @@ class _Construction:
             return self._binary(node)
         if not tag.startswith(_TAG):
             return text
-        return _plain_value(text)
+        if self._scalars == "1.2" and (tag == _TAG + "bool" or _TIMESTAMP.fullmatch(text)):
+            return _core_value(text)
+        value = _plain_value(text)
+        return self._json_number(node, value) if self._json and isinstance(value, int | float) else value
+
+    def _json_number(self, node: yaml.ScalarNode, value: float) -> float:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self._error(node, "a number that JSON has", node.value)
+        if isinstance(value, bool) or -_LARGEST_INTEGER <= value < _LARGEST_INTEGER:
+            return value
+        return float(value)
 
     def _binary(self, node: yaml.ScalarNode) -> str:
         try:
@@ -254,7 +318,7 @@ class _Construction:
             raise self._error(node, "base64 behind !!binary", str(error)) from None
 
     def _error(self, node: yaml.Node, wanted: str, seen: str) -> DocumentError:
-        return DocumentError(wanted, seen=seen, where=str(_mark_of(node, self._file)))
+        return DocumentError(wanted, seen=seen, where=str(_mark_of(node, self._file, self._first_line)))
 
 
 class _Dumper(yaml.CSafeDumper):
@@ -335,9 +399,37 @@ def _integer(plain: str) -> int:
     return sign * int(digits, 0)
 
 
-def _mark_of(node: yaml.Node | None, file: str) -> Mark:
+def _core_value(text: str) -> Any:
+    """Return what YAML 1.2's schema makes of a word or date that 1.1 reads otherwise; dates are RFC 3339 texts."""
+    found = re.fullmatch(r"(\d{4})-(\d\d?)-(\d\d?)", text)
+    if found:
+        return f"{found[1]}-{int(found[2]):02d}-{int(found[3]):02d}T00:00:00Z"
+    return text.lower() == "true" if text.lower() in {"true", "false"} else text
+
+
+def _has_more(loader: _Composer) -> bool:
+    """Tell whether anything stands behind the first value; that it cannot be read does not matter, it is not read."""
+    try:
+        return bool(loader.check_node())  # type: ignore[no-untyped-call]
+    except (yaml.YAMLError, RecursionError):
+        return True
+
+
+def _json_or_raise(text: str, file: str, first_line: int, error: DocumentError) -> Document | None:
+    """Read JSON that YAML's parser refuses, such as escaped surrogate pairs; its marks are those of the first line."""
+    start = text.lstrip()
+    if not start.startswith("{"):
+        raise error
+    try:
+        value, end = json.JSONDecoder().raw_decode(start)
+    except (ValueError, RecursionError):
+        raise error from None
+    return Document(value, file, rest=bool(start[end:].strip()), _first_line=first_line)
+
+
+def _mark_of(node: yaml.Node | None, file: str, first_line: int = 1) -> Mark:
     start = node.start_mark if node is not None else None
-    return Mark(file, start.line + 1, start.column + 1) if start is not None else Mark(file, 1, 1)
+    return Mark(file, start.line + first_line, start.column + 1) if start is not None else Mark(file, first_line, 1)
 
 
 def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
@@ -351,8 +443,8 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Nod
     return None
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, file: str) -> DocumentError:
+def _syntax_error(error: yaml.MarkedYAMLError, file: str, first_line: int = 1) -> DocumentError:
     place = error.problem_mark or error.context_mark
-    where = f"{file}:{place.line + 1}:{place.column + 1}" if place is not None else file
+    where = f"{file}:{place.line + first_line}:{place.column + 1}" if place is not None else file
     parts: Sequence[str | None] = (error.context, error.problem)
     return DocumentError("YAML", seen=", ".join(part for part in parts if part), where=where)

@@ -10,11 +10,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Protocol
 
-__all__ = ["Stages", "took"]
+__all__ = ["Out", "Stages", "took"]
 
 _MINUTE = 60.0
+
+
+class Out(Protocol):
+    """Where lines go: standard error, a file, or a test's own collector."""
+
+    def write(self, text: str, /) -> object:
+        """Take a text."""
+        ...
+
+    def flush(self) -> None:
+        """Pass on what was taken."""
+        ...
+
+    def isatty(self) -> bool:
+        """Tell whether lines can be redrawn."""
+        ...
 
 
 class Stages:
@@ -24,7 +40,7 @@ class Stages:
     """
 
     def __init__(
-        self, area: str, out: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic, every: float = 15.0
+        self, area: str, out: Out | None = None, *, clock: Callable[[], float] = time.monotonic, every: float = 15.0
     ) -> None:
         self.area = area
         self._given = out
@@ -35,7 +51,7 @@ class Stages:
         self._lock = threading.Lock()
 
     @property
-    def out(self) -> TextIO:
+    def out(self) -> Out:
         """The stream in use; standard error is looked up at each line, so that capturing it works."""
         return self._given or sys.stderr
 
