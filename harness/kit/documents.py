@@ -136,8 +136,8 @@ def parse_documents(text: str, file: str = "<text>", *, duplicates: Duplicates =
 def parse_first(text: str, file: str = "<text>", *, first_line: int = 1, scalars: Scalars = "1.1") -> Document | None:
     """Parse the first value of a text as kubectl and kuttl read one manifest; None when there is none.
 
-    Of equal keys the last one wins and is told in `repeated`; what follows the first value is told in `rest`. Numbers are
-    those of JSON: a whole number beyond int64 is a float, infinities are refused.
+    Of equal keys the last one wins and is told in `repeated`; what follows the first value is told in `rest`. Numbers
+    are those of JSON: a whole number beyond int64 is a float, infinities are refused.
 
     Args:
         text: YAML or JSON.
@@ -150,7 +150,7 @@ def parse_first(text: str, file: str = "<text>", *, first_line: int = 1, scalars
     """
     try:
         loader = _Composer(text)
-        node = loader.get_node() if loader.check_node() else None  # type: ignore[no-untyped-call]
+        node = loader.get_node() if loader.check_node() else None
     except yaml.MarkedYAMLError as error:
         return _json_or_raise(text, file, first_line, _syntax_error(error, file, first_line))
     except (yaml.YAMLError, RecursionError) as error:
@@ -293,23 +293,21 @@ class _Construction:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         tag, text = node.tag, node.value
+        if self._scalars == "1.2" and not node.style and (tag == _TAG + "bool" or _TIMESTAMP.fullmatch(text)):
+            return _core_value(text)
         if tag == _STR:
             return text
         if tag == _TAG + "binary":
             return self._binary(node)
         if not tag.startswith(_TAG):
             return text
-        if self._scalars == "1.2" and (tag == _TAG + "bool" or _TIMESTAMP.fullmatch(text)):
-            return _core_value(text)
         value = _plain_value(text)
-        return self._json_number(node, value) if self._json and isinstance(value, int | float) else value
+        return self._json_number(node, value) if self._json else value
 
-    def _json_number(self, node: yaml.ScalarNode, value: float) -> float:
+    def _json_number(self, node: yaml.ScalarNode, value: Any) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
             raise self._error(node, "a number that JSON has", node.value)
-        if isinstance(value, bool) or -_LARGEST_INTEGER <= value < _LARGEST_INTEGER:
-            return value
-        return float(value)
+        return float(value) if isinstance(value, int) and abs(value) >= _LARGEST_INTEGER else value
 
     def _binary(self, node: yaml.ScalarNode) -> str:
         try:
@@ -410,7 +408,7 @@ def _core_value(text: str) -> Any:
 def _has_more(loader: _Composer) -> bool:
     """Tell whether anything stands behind the first value; that it cannot be read does not matter, it is not read."""
     try:
-        return bool(loader.check_node())  # type: ignore[no-untyped-call]
+        return bool(loader.check_node())
     except (yaml.YAMLError, RecursionError):
         return True
 

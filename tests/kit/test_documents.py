@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from harness.kit.documents import DocumentError, dump_documents, dump_yaml, load_documents, parse_documents
+from harness.kit.documents import (
+    DocumentError,
+    dump_documents,
+    dump_yaml,
+    load_documents,
+    parse_documents,
+    parse_first,
+)
 
 # Read off sigs.k8s.io/yaml v1.6.0 (YAMLToJSON) and gopkg.in/yaml.v2 v2.4.0 (Marshal): text, value, dumped as a text.
 SCALARS: list[tuple[str, Any, str]] = [
@@ -186,3 +193,53 @@ def test_dump_has_the_layout_of_go_yaml() -> None:
 def test_dumped_streams_are_separated() -> None:
     """Documents after the first follow a line of three dashes."""
     assert dump_documents([{"a": 1}, {"b": 2}]) == "a: 1\n---\nb: 2\n"
+
+
+def test_the_first_value_is_read_as_one_manifest() -> None:
+    """Of several values in one text only the first is read, and the rest is told."""
+    read = parse_first('{"a": 1}{"b": 2}', "x.json")
+    assert read is not None
+    assert (read.value, read.rest) == ({"a": 1}, True)
+    assert parse_first("# nothing\n") is None
+
+
+def test_repeated_keys_are_told_with_their_place() -> None:
+    """The last of equal keys wins; each repetition is listed with its line in the file."""
+    read = parse_first("a: 1\nb:\n  c: 1\n  c: 2\n", "x.yaml", first_line=11)
+    assert read is not None
+    assert read.value == {"a": 1, "b": {"c": 2}}
+    assert [(key, str(mark)) for key, mark in read.repeated] == [("c", "x.yaml:14:3")]
+
+
+def test_marks_count_from_the_line_on_which_a_part_begins() -> None:
+    """A document in the middle of a file has the file's lines, in marks and in errors."""
+    read = parse_first("a:\n  b: 1\n", "x.yaml", first_line=5)
+    assert read is not None
+    assert str(read.at("a", "b")) == "x.yaml:6:3"
+    with pytest.raises(DocumentError) as caught:
+        parse_first("a: 1\n b: 2\n", "x.yaml", first_line=5)
+    assert caught.value.where.startswith("x.yaml:6:")
+
+
+def test_numbers_of_a_manifest_are_those_of_json() -> None:
+    """A whole number beyond int64 is a float, and what JSON cannot say is refused with its place."""
+    read = parse_first("a: 9223372036854775808\nb: -9223372036854775808\n")
+    assert read is not None
+    assert [type(read.value[key]) for key in "ab"] == [float, float]
+    with pytest.raises(DocumentError) as caught:
+        parse_first("a:\n- .inf\n", "x.yaml")
+    assert caught.value.where == "x.yaml:2:3"
+
+
+def test_json_that_is_no_yaml_is_read_as_json() -> None:
+    """Escaped surrogate pairs are a character, though YAML's parser refuses them."""
+    read = parse_first('{"a": "\\ud83d\\ude00"}')
+    assert read is not None
+    assert read.value == {"a": "\U0001f600"}
+
+
+def test_scalars_of_yaml_1_2_keep_words_and_write_dates_out() -> None:
+    """With scalars 1.2 only true and false are booleans, and a date is an RFC 3339 text."""
+    read = parse_first("[yes, 'on', n, True, 010, 2020-1-2]", scalars="1.2")
+    assert read is not None
+    assert read.value == ["yes", "on", "n", True, 8, "2020-01-02T00:00:00Z"]
