@@ -28,8 +28,9 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     up.add_argument("--images", type=Path, nargs="*", default=[], metavar="DIR", help="recipes of images to load")
     up.set_defaults(handler=_up)
     actions.add_parser("list", help="the clusters that were made and not removed").set_defaults(handler=_list)
-    down = actions.add_parser("down", help="remove a cluster that was made here")
-    down.add_argument("name")
+    down = actions.add_parser("down", help="remove clusters that were made here")
+    down.add_argument("name", nargs="*")
+    down.add_argument("--abandoned", action="store_true", help="those that killed runs left")
     down.set_defaults(handler=_down)
 
 
@@ -72,9 +73,12 @@ def _list(_arguments: argparse.Namespace) -> int:
     from harness.clusters.records import Records
 
     records = Records()
+    abandoned = {record.name for record in records.abandoned()}
     for record in records.all():
-        where = records.folder(record.name) / "kubeconfig"
-        sys.stdout.write(f"{record.name}  {record.status}  {record.kubernetes_version or '-'}  {where}\n")
+        kept = "kept" if record.keep else f"in use by run {record.run}"
+        state = "left by a killed run" if record.name in abandoned else kept
+        version = record.kubernetes_version or "-"
+        sys.stdout.write(f"{record.name}  {version}  {state}  {records.folder(record.name) / 'kubeconfig'}\n")
     return 0
 
 
@@ -82,28 +86,23 @@ def _down(arguments: argparse.Namespace) -> int:
     from harness.clusters.kind import delete_recorded
     from harness.clusters.records import Records
 
-    if not delete_recorded(arguments.name):
-        names = [record.name for record in Records().all()]
-        raise UsageError("a cluster that was made here", seen=arguments.name, exists=names, run="harness cluster list")
+    records = Records()
+    names = [*arguments.name, *(record.name for record in records.abandoned() if arguments.abandoned)]
+    if not names and not arguments.abandoned:
+        raise UsageError("the clusters to remove", seen="no name", exists=[record.name for record in records.all()])
+    for name in dict.fromkeys(names):
+        if not delete_recorded(name):
+            known = [record.name for record in records.all()]
+            raise UsageError("a cluster that was made here", seen=name, exists=known, run="harness cluster list")
     return 0
 
 
 def _clean(arguments: argparse.Namespace) -> int:
-    from harness.clusters.config import RUN_LABEL
-    from harness.clusters.namespaces import leftovers
+    from harness.clusters.leftovers import remove_leftovers
     from harness.kube import Kube
 
     kube = Kube.connect(arguments.kubeconfig, arguments.context)
     try:
-        found = leftovers(kube, run=arguments.run)
-        for namespace in found:
-            name = namespace["metadata"]["name"]
-            if not arguments.dry_run:
-                kube.delete("v1", "Namespace", name)
-            verb = "would remove" if arguments.dry_run else "removing"
-            sys.stdout.write(f"{verb} namespace {name} of run {namespace['metadata']['labels'][RUN_LABEL]}\n")
+        return remove_leftovers(kube, run=arguments.run, dry_run=arguments.dry_run)
     finally:
         kube.close()
-    if not found:
-        sys.stdout.write("nothing left by any run\n")
-    return 0

@@ -71,23 +71,24 @@ class _Plain:
     kind_config: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _provision(options: ClusterOptions) -> Provisioned:
+def _provision(options: ClusterOptions, stages: Stages) -> Provisioned:
     if options.image is not None and options.airgap != "always":
         return _Plain(node_image=options.image)
     from harness import airgap
 
-    made: Provisioned = airgap.ensure(
-        kubernetes_version=options.kubernetes_version, recipes=options.recipes, mode=options.airgap
+    return airgap.ensure(
+        kubernetes_version=options.kubernetes_version,
+        recipes=options.recipes,
+        stages=Stages("airgap", stages.out),
+        mode=options.airgap,
     )
-    return made
 
 
-def _after_create(name: str, provisioned: Provisioned) -> None:
-    if isinstance(provisioned, _Plain):
-        return
+def _after_create(name: str, provisioned: Provisioned, stages: Stages) -> None:
     from harness import airgap
 
-    airgap.after_create(name, provisioned)
+    if isinstance(provisioned, airgap.Provision):
+        airgap.after_create(name, provisioned, stages=Stages("airgap", stages.out))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +106,8 @@ class Parts:
     """
 
     run: Runner = run
-    provision: Callable[[ClusterOptions], Provisioned] = _provision
-    after_create: Callable[[str, Provisioned], None] = _after_create
+    provision: Callable[[ClusterOptions, Stages], Provisioned] = _provision
+    after_create: Callable[[str, Provisioned, Stages], None] = _after_create
     connect: Connect = connect
     records: Records = field(default_factory=Records)
     stages: Stages = field(default_factory=lambda: Stages("cluster"))
@@ -133,7 +134,7 @@ class KindProvider:
             UsageError: there is no kind, or a re-used cluster has another version than the wanted one.
             HarnessError: the cluster did not come up, or a re-used one does not answer.
         """
-        provisioned = self._parts.provision(self.options)
+        provisioned = self._parts.provision(self.options, self._parts.stages)
         program = self._program(provisioned)
         program.require_recent()
         name = cluster_name(self.options)
@@ -200,7 +201,7 @@ class KindProvider:
         folder = self._parts.records.folder(name)
         image = self.options.image or provisioned.node_image
         program.create(name, image=image, config=config, folder=folder, timeout=deadline.left())
-        self._parts.after_create(name, provisioned)
+        self._parts.after_create(name, provisioned, self._parts.stages)
         kube = self._parts.connect(folder / "kubeconfig", f"kind-{name}")
         try:
             until_ready(kube, program.nodes(name), deadline)

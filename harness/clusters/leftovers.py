@@ -16,7 +16,7 @@ from harness.kit.documents import Manifest
 from harness.kit.process import alive
 from harness.kit.waiting import Deadline, Pending
 
-__all__ = ["OWNER_ANNOTATION", "owner_annotations", "remove_leftovers"]
+__all__ = ["OWNER_ANNOTATION", "namespace_gone", "owner_annotations", "remove_leftovers"]
 
 OWNER_ANNOTATION = "harness.dev/owner"
 _GONE = 120.0  # seconds for all namespaces to go away
@@ -37,7 +37,7 @@ class _KubeLike(Protocol):
         namespace: str | None,
         condition: Any,
         *,
-        timeout: float,
+        timeout: float | Deadline,
         wanted: str,
     ) -> Any: ...
 
@@ -71,7 +71,7 @@ def remove_leftovers(kube: _KubeLike, *, run: str | None = None, dry_run: bool =
             removed.append(name)
     deadline = Deadline.after(_GONE)
     for name in removed:
-        kube.until("v1", "Namespace", name, None, _gone, timeout=deadline.left(), wanted=f"namespace {name} gone")
+        kube.until("v1", "Namespace", name, None, namespace_gone, timeout=deadline, wanted=f"namespace {name} gone")
     if not found:
         _print("no namespace carries the label " + (f"{RUN_LABEL}={run}" if run else RUN_LABEL))
     return 0
@@ -94,9 +94,10 @@ def _in_use(namespace: Manifest) -> str:
     return f"in use by process {pid}" if alive(int(pid)) else ""
 
 
-def _gone(namespace: Manifest | None) -> bool | Pending:
+def namespace_gone(namespace: Manifest | None) -> bool | Pending:
+    """Return True for a namespace that is gone, else what holds it."""
     if namespace is None:
         return True
-    conditions = namespace.get("status", {}).get("conditions") or []
-    held = [str(entry.get("message", "")) for entry in conditions if entry.get("status") == "True"]
-    return Pending("; ".join(held) or f"phase {namespace.get('status', {}).get('phase')}")
+    status = namespace.get("status") or {}
+    held = [str(entry.get("message", "")) for entry in status.get("conditions") or [] if entry.get("status") == "True"]
+    return Pending("; ".join([f"phase {status.get('phase', 'unknown')}", *filter(None, held)]))

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
-from harness.clusters.config import RUN_LABEL, run_labels
+from harness.clusters.config import run_labels
+from harness.clusters.leftovers import namespace_gone, owner_annotations
 from harness.kit.documents import Manifest
 from harness.kit.errors import DeadlineError, HarnessError
-from harness.kit.waiting import Deadline, Pending, until
+from harness.kit.waiting import Deadline, Pending
 
-__all__ = ["NamespaceClient", "Namespaces", "leftovers"]
+__all__ = ["NamespaceClient", "Namespaces"]
 
 _LONGEST = 63 - 5  # a DNS label, less the random end
+_READY = 30.0  # seconds until the controllers have made what every pod needs
 _MANAGER = "app.kubernetes.io/managed-by"
 
 
@@ -36,10 +38,18 @@ class NamespaceClient(Protocol):
         """Return an object or None."""
         ...
 
-    def list(
-        self, api_version: str, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = ""
-    ) -> list[Manifest]:
-        """Return objects."""
+    def until(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        namespace: str | None,
+        condition: Callable[[Manifest | None], Any],
+        *,
+        timeout: float | Deadline,
+        wanted: str,
+    ) -> Any:
+        """Wait for a condition of one object, decided on watch events."""
         ...
 
 
@@ -56,13 +66,22 @@ class Namespaces:
         self._run = run
         self._made: list[str] = []
         self._removed: list[str] = []
+        self._controlled: bool | None = None
 
     def make(self, prefix: str) -> str:
-        """Make a namespace and return its name: the prefix, cleaned, and four random digits."""
+        """Make a namespace and return its name: the prefix, cleaned, and four random digits.
+
+        Raises:
+            DeadlineError: the controllers did not make its service account, without which no pod can be created.
+        """
         name = f"{_label(prefix)}-{secrets.token_hex(2)}"
         labels = {**run_labels(self._run), _MANAGER: "operator-harness"}
-        self._kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-        self._made.append(name)
+        metadata = {"name": name, "labels": labels, "annotations": owner_annotations()}
+        self._made.append(name)  # before the request: an interrupt must not lose it
+        self._kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        if self._has_controllers():
+            wanted = f"service account default in namespace {name}"
+            self._kube.until("v1", "ServiceAccount", "default", name, _there, timeout=_READY, wanted=wanted)
         return name
 
     def remove(self, name: str) -> None:
@@ -86,39 +105,34 @@ class Namespaces:
         """
         for name in [name for name in self._made if name not in keep]:
             self.remove(name)
-        if timeout > 0:
+        if timeout > 0 and self._has_controllers():
             deadline = Deadline.after(timeout)
             for name in self._removed:
                 self._until_gone(name, deadline)
         return [f"namespace {name}; remove it with: kubectl delete namespace {name}" for name in self._made]
 
     def _until_gone(self, name: str, deadline: Deadline) -> None:
-        def gone() -> bool | Pending:
-            namespace = self._kube.find("v1", "Namespace", name)
-            return True if namespace is None else Pending(_holders(namespace))
-
         try:
-            until(gone, timeout=deadline, wanted=f"namespace {name} gone")
+            self._kube.until(
+                "v1", "Namespace", name, None, namespace_gone, timeout=deadline, wanted=f"namespace {name} gone"
+            )
         except DeadlineError as error:
             raise HarnessError(
                 error.wanted, seen=error.seen, where=f"Namespace {name}", run=f"kubectl get namespace {name} -o yaml"
             ) from None
 
+    def _has_controllers(self) -> bool:
+        """Tell whether controllers run: an API server alone makes no service accounts and ends no namespace."""
+        if self._controlled is None:
+            self._controlled = self._kube.find("v1", "ServiceAccount", "default", "default") is not None
+        return self._controlled
 
-def leftovers(kube: NamespaceClient, *, run: str | None = None) -> list[Manifest]:
-    """Return the namespaces that runs have left: of one run, or of all."""
-    return kube.list("v1", "Namespace", labels=f"{RUN_LABEL}={run}" if run else RUN_LABEL)
+
+def _there(found: Manifest | None) -> bool | Pending:
+    return True if found is not None else Pending("not made yet")
 
 
 def _label(text: str) -> str:
     """Return a text as the start of a DNS label."""
     cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     return (cleaned if cleaned[:1].isalpha() else f"t-{cleaned}")[:_LONGEST].strip("-")
-
-
-def _holders(namespace: Manifest) -> str:
-    """Return why a namespace is still there, in the namespace controller's own words."""
-    conditions = namespace.get("status", {}).get("conditions", [])
-    reasons = [c.get("message", c.get("reason", "")) for c in conditions if c.get("status") == "True"]
-    phase = namespace.get("status", {}).get("phase", "unknown")
-    return f"phase {phase}" + (f": {'; '.join(reasons)}" if reasons else "")

@@ -145,8 +145,8 @@ def world(tmp_path: Path, kind_file: Path) -> World:
     finished: list[str] = []
     parts = Parts(
         run=kind,
-        provision=lambda _options: FakeProvision(kind=kind_file),
-        after_create=lambda name, _provisioned: finished.append(name),
+        provision=lambda _options, _stages: FakeProvision(kind=kind_file),
+        after_create=lambda name, _provisioned, _stages: finished.append(name),
         connect=lambda _kubeconfig, _context: kube,
         records=Records(tmp_path / "state"),
         stages=Stages("cluster", out, clock=lambda: 0.0),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
-from harness.clusters import namespaces as module
-from harness.clusters.namespaces import Namespaces, leftovers
+from harness.clusters.leftovers import OWNER_ANNOTATION
+from harness.clusters.namespaces import Namespaces
 from harness.kit.documents import Manifest
-from harness.kit.errors import HarnessError
-from harness.kit.waiting import until
+from harness.kit.errors import DeadlineError, HarnessError
+from harness.kit.waiting import Pending
 
 
 class Fake:
@@ -18,6 +19,7 @@ class Fake:
 
     def __init__(self) -> None:
         self.objects: dict[str, Manifest] = {}
+        self.accounts = {"default"}
         self.stuck: set[str] = set()
 
     def create(self, manifest: Manifest, namespace: str | None = None) -> Manifest:
@@ -36,14 +38,27 @@ class Fake:
             self.objects.pop(name, None)
 
     def find(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
+        if kind == "ServiceAccount":
+            return {"kind": kind} if namespace in self.accounts else None
         return self.objects.get(name)
 
-    def list(
-        self, api_version: str, kind: str, namespace: str | None = None, *, labels: str = "", fields: str = ""
-    ) -> list[Manifest]:
-        key, _, value = labels.partition("=")
-        found = (o for o in self.objects.values() if key in o["metadata"]["labels"])
-        return [o for o in found if not value or o["metadata"]["labels"][key] == value]
+    def until(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        namespace: str | None,
+        condition: Any,
+        *,
+        timeout: Any,
+        wanted: str,
+    ) -> Any:
+        if kind == "ServiceAccount" and self.accounts and "slow" not in str(namespace):
+            self.accounts.add(str(namespace))
+        answer = condition(self.find(api_version, kind, name, namespace))
+        if isinstance(answer, Pending):
+            raise DeadlineError(wanted, seen=answer.reason)
+        return answer
 
 
 @pytest.fixture
@@ -62,12 +77,27 @@ def test_a_name_is_a_dns_label_made_of_the_prefix(fake: Fake, prefix: str, start
     assert len(name) <= 63
 
 
-def test_a_namespace_carries_the_run(fake: Fake) -> None:
-    """The label lets `harness clean` find what a killed run left."""
+def test_a_namespace_carries_the_run_and_its_owner(fake: Fake) -> None:
+    """Label and annotation let `harness clean` find what a killed run left, and leave a living run alone."""
+    metadata = fake.objects[Namespaces(fake, run="ab12").make("x")]["metadata"]
+    assert metadata["labels"]["harness.dev/run"] == "ab12"
+    assert metadata["annotations"][OWNER_ANNOTATION].endswith(f"/{os.getpid()}")
+
+
+def test_a_namespace_is_ready_for_pods(fake: Fake) -> None:
+    """Its service account is awaited, without which the API server refuses every pod."""
     name = Namespaces(fake, run="ab12").make("x")
-    Namespaces(fake, run="cd34").make("y")
-    assert [n["metadata"]["name"] for n in leftovers(fake, run="ab12")] == [name]
-    assert len(leftovers(fake)) == 2
+    assert name in fake.accounts
+    with pytest.raises(DeadlineError, match="service account default in namespace slow"):
+        Namespaces(fake, run="ab12").make("slow")
+
+
+def test_an_api_server_alone_makes_no_service_accounts(fake: Fake) -> None:
+    """Without controllers nothing is awaited: neither the account nor the end of a namespace."""
+    fake.accounts = set()
+    namespaces = Namespaces(fake, run="ab12")
+    fake.stuck.add(namespaces.make("x"))
+    assert namespaces.close(timeout=1) == []
 
 
 def test_closing_removes_all_but_the_kept_ones(fake: Fake) -> None:
@@ -80,9 +110,8 @@ def test_closing_removes_all_but_the_kept_ones(fake: Fake) -> None:
     assert first not in fake.objects
 
 
-def test_a_namespace_that_hangs_is_an_error_with_its_holder(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_namespace_that_hangs_is_an_error_with_its_holder(fake: Fake) -> None:
     """The message repeats what the namespace controller says of the finalizers."""
-    monkeypatch.setattr(module, "until", lambda *a, **k: until(*a, **k, interval=0.001, longest=0.001))
     namespaces = Namespaces(fake, run="ab12")
     fake.stuck.add(namespaces.make("a"))
     with pytest.raises(HarnessError) as caught:
