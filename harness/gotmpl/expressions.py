@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from harness.gotmpl.builtin import BUILTINS, call_value
 from harness.gotmpl.errors import FunctionError
-from harness.gotmpl.functions import ANY, BOOL, FLOAT64, INT, INT64, RAW, STRING, GoFunction, GoType
+from harness.gotmpl.functions import ANY, BOOL, FLOAT64, INT, INT64, RAW, STRING, UINT32, GoFunction, GoType
 from harness.gotmpl.nodes import (
     BoolNode,
     ChainNode,
@@ -28,7 +28,7 @@ from harness.gotmpl.nodes import (
 )
 from harness.gotmpl.state import Evaluate, State
 from harness.gotmpl.strconv import quote
-from harness.gotmpl.values import MISSING, Int64, Slice, Struct, TypedMap, is_true, type_name, zero
+from harness.gotmpl.values import MISSING, Int64, Slice, Struct, TypedMap, Uint32, is_true, type_name, zero
 
 __all__ = ["Expressions", "MissingKey"]
 
@@ -368,6 +368,10 @@ def _constant_of(node: Node, kind: GoType) -> Evaluate:
         whole = node.integer if isinstance(node, NumberNode) else None
         wrong = f"expected integer; found {node}" if whole is None else ""
         value = Int64(whole or 0) if kind is INT64 else whole
+    elif kind is UINT32:
+        whole = node.unsigned if isinstance(node, NumberNode) else None
+        wrong = f"expected unsigned integer; found {node}" if whole is None else ""
+        value = Uint32((whole or 0) % (1 << 32))
     elif kind is FLOAT64:
         value = node.floating if isinstance(node, NumberNode) else None
         wrong = f"expected float; found {node}" if value is None else ""

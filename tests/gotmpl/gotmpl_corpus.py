@@ -492,7 +492,6 @@ KUDO = """
 {{ round 1 2 .i }}
 {{ keys 1 }}
 {{ dict "a" .nope }} {{ list .nope nil }} {{ first (list nil) }} {{ (first (list nil)).x }}
-{{ env "HOME" }}
 """.strip("\n").split("\n")
 
 LINES = [
@@ -534,4 +533,123 @@ LINES = [
     "{{ $x := 1\n}}\n{{ $y }}",
 ]
 
-GROUPS = {"actions": ("go", ACTIONS + LINES), "builtins": ("go", BUILTINS), "kudo": ("kudo", KUDO)}
+SPRIG = """
+{{ regexMatch "^a+$" "aaa" }} {{ regexMatch "[" "a" }} {{ regexFind "[a-z]+" "12abc34def" }} {{ regexFind "x" "abc" }}| {{ regexFindAll "[0-9]" "a1b2c3" -1 }} {{ regexFindAll "[0-9]" "a1b2c3" 2 }} {{ regexFindAll "x" "abc" -1 }} {{ regexFindAll "a*" "baac" -1 | printf "%q" }} {{ regexFindAll "a" "aa" 0 }}
+{{ regexReplaceAll "a(x*)b" "-ab-axxb-" "${1}W" }} {{ regexReplaceAll "a(x*)b" "-ab-axxb-" "$1W" }} {{ regexReplaceAll "(?P<n>b)" "abc" "<${n}$n$$>" }} {{ regexReplaceAll "x*" "abxd" "-" }} {{ regexReplaceAll "" "abc" "-" }} {{ regexReplaceAll "(a)|(b)" "ab" "[$1$2$3]" }} {{ regexReplaceAllLiteral "a(x*)b" "-ab-axxb-" "${1}" }} {{ regexReplaceAll "$" "ab\n" "X" }} {{ regexReplaceAll "(?m)^" "a\nb" ">" }}
+{{ regexSplit "z+" "pizza" -1 }} {{ regexSplit "z" "pizza" 2 }} {{ regexSplit "" "abc" -1 }} {{ regexSplit "a" "" -1 | len }} {{ regexSplit "a" "banana" 0 | len }} {{ regexSplit "a" "banana" 1 }} {{ regexSplit "," "a,b," -1 | printf "%q" }} {{ regexSplit "^" "ab" -1 | printf "%q" }} {{ regexSplit "" "" -1 | printf "%q" }}
+{{ regexFind "[[:alpha:]]+" "12é3ab" }} {{ regexFind "[^[:space:]]+" " ab c" }} {{ regexFind "\\d+\\s\\w+" "x 12 ab_3" }} {{ regexFind "[\\d\\s]+" "ab 12 3" }} {{ regexFind "[\\D]+" "12ab" }} {{ regexFind "\\D\\W\\S" "1a b" }} {{ regexFind "(?i)ABC" "xabc" }} {{ regexFind "(?i:a)B" "aB" }} {{ regexFind "a(?i)b|C" "xc" }} {{ regexFind "(?s)a.b" "a\nb" | printf "%q" }} {{ regexFind "a.b" "a\nb" | printf "%q" }} {{ regexFind "(?U)a+" "aaa" }} {{ regexFind "(?U)a+?" "aaa" }} {{ regexFind "a+?" "aaa" }} {{ regexFind "\\x41\\x{42}\\103" "ABC" }} {{ regexFind "\\Qa.b\\E+" "a.bbb" }} {{ regexFind "\\Aab\\z" "ab" }} {{ regexFind "\\bfoo\\b" "a foo b" }} {{ regexFind "é\\b" "é" | printf "%q" }} {{ regexFind "a{2,3}" "aaaa" }} {{ regexFind "a{,2}" "a{,2}" }} {{ regexFind "a{2" "a{2" }} {{ regexFind "\\pL+" "1éa" }} {{ regexFind "\\p{Lu}" "aÉ" }} {{ regexFind "[\\p{N}x]+" "ax1" }} {{ regexFind "\\PL+" "ab12" }} {{ regexFind "[]a]+" "b]a" }} {{ regexFind "[^]a]+" "]ab" }} {{ regexFind "[a-]+" "x-a" }} {{ regexFind "[\\-x]+" "-x" }} {{ regexFind "^*a" "a" }} {{ regexFind "(?:)*a" "a" }} {{ regexFind "(|a)+" "aa" | printf "%q" }} {{ regexFind "(?P<x>a)(b)?" "a" }} {{ regexFind "(?<x>a)" "a" }} {{ regexFind "a|ab" "ab" }} {{ regexFind "\\s+" "\v x" | printf "%q" }}
+{{ regexFind "[" "a" }}
+{{ regexFind "(" "a" }}
+{{ regexFind ")" "a" }}
+{{ regexFind "*a" "a" }}
+{{ regexFind "a**" "a" }}
+{{ regexFind "a*+" "a" }}
+{{ regexFind "a+?*" "a" }}
+{{ regexFind "a{2}{3}" "a" }}
+{{ regexFind "a{3,2}" "a" }}
+{{ regexFind "a{1001}" "a" }}
+{{ regexFind "\\" "a" }}
+{{ regexFind "\\1" "a" }}
+{{ regexFind "\\8" "a" }}
+{{ regexFind "\\y" "a" }}
+{{ regexFind "\\Z" "a" }}
+{{ regexFind "(?=a)" "a" }}
+{{ regexFind "(?!a)" "a" }}
+{{ regexFind "(?<=a)" "a" }}
+{{ regexFind "(?P=a)" "a" }}
+{{ regexFind "(?P<a" "a" }}
+{{ regexFind "(?P<a>x)(?P<a>y)" "a" }}
+{{ regexFind "(?P<a-b>x)" "a" }}
+{{ regexFind "(?z)" "a" }}
+{{ regexFind "(?" "a" }}
+{{ regexFind "[b-a]" "a" }}
+{{ regexFind "[[:foo:]]" "a" }}
+{{ regexFind "\\p{Foo}" "a" }}
+{{ regexFind "[a" "a" }}
+{{ regexFind "a|*" "a" }}
+{{ regexFind "(*)" "a" }}
+{{ regexFind "\\x{110000}" "a" }}
+{{ regexFind "[\\Z]" "a" }}
+{{ regexFindAll "`(" "a" -1 }}
+{{ regexMatch 1 "a" }}
+{{ date "2006-01-02 15:04:05.000 MST -0700 Z07:00 Mon Monday Jan January 1 2 _2 3 03 4 5 06 PM pm 002 __2 .999 Z0700" 1500000000 }} {{ date "2006" (int64 0) }} {{ htmlDate 86400 }} {{ htmlDateInZone 0 "Asia/Tokyo" }} {{ dateInZone "2006-01-02 15:04 MST" 1500000000 "America/New_York" }} {{ dateInZone "15:04 MST" 0 "Nope/Zone" }} {{ date_in_zone "15:04 -07:00" 1500000000 "Europe/Paris" }} {{ date "Jane Monk 20060102T150405Z07:00 _2006 05.00 05,999 05.001" 1500000000 }}
+{{ toDate "2006-01-02" "2017-12-31" }} {{ toDate "2006-01-02" "x" }} {{ (toDate "2006-01-02 15:04:05" "2020-02-29 12:30:45").Year }} {{ toDate "2006-01-02T15:04:05Z07:00" "2020-02-29T12:30:45.5+02:00" }} {{ toDate "Jan _2 2006 3:04PM" "Feb  3 2010 4:05PM" }} {{ toDate "Mon Jan 2 15:04:05 MST 2006" "Tue Feb 3 04:05:06 CET 2009" }} {{ toDate "02/01/06" "31/12/99" }} {{ toDate "2006-01-02" "2021-02-30" }} {{ toDate "2006-002" "2020-060" }} {{ toDate "2006-01-02" "2020-01-02x" }} {{ unixEpoch (toDate "2006-01-02" "2017-12-31") }} {{ toDate "15:04" "25:00" }} {{ (toDate "2006-01-02" "2017-12-31").Month }} {{ (toDate "2006-01-02" "2017-12-31").Weekday }}
+{{ dateModify "1h30m" (toDate "2006-01-02" "2017-12-31") }} {{ date_modify "-1.5h" (toDate "2006-01-02" "2017-12-31") }} {{ dateModify "x" (toDate "2006-01-02" "2017-12-31") }} {{ toDate "2006-01-02" "2017-12-31" | date "02 Jan 06" }} {{ toJson (toDate "2006-01-02" "2017-12-31") }} {{ typeOf (toDate "2006-01-02" "2017-12-31") }} {{ kindOf (toDate "2006-01-02" "2017-12-31") }} {{ eq (toDate "2006" "2017") (toDate "2006" "2017") }}
+{{ unixEpoch 5 }}
+{{ unixEpoch "x" }}
+{{ dateModify "1h" "x" }}
+{{ (toDate "2006" "2017").Nope }}
+{{ (toDate "2006" "2017").Format "06" }} {{ (toDate "2006" "2017").Unix }}
+{{ semver "1.2.3-beta.1+build" }} {{ (semver "1.2.3").Major }} {{ (semver "v1.2").Minor }} {{ (semver "1.2.3-a").Prerelease }} {{ (semver "1.2.3+b").Metadata }} {{ (semver "v1.2").Original }} {{ (semver "1.2.3").Compare (semver "1.2.4") }} {{ typeOf (semver "1.2.3") }} {{ toJson (semver "1.2.3") }}
+{{ semver "x" }}
+{{ semver "1.2.3.4" }}
+{{ semver "01.2.3-01" }}
+{{ semverCompare "^1.2.3" "1.4.0" }} {{ semverCompare "~1.2.3" "1.3.0" }} {{ semverCompare ">= 1.0, < 2" "1.5" }} {{ semverCompare ">=1.0 <2" "1.5" }}
+{{ semverCompare "1.2 - 1.4.5" "1.3.0" }} {{ semverCompare "1.2 - 1.4.5 || 2.x" "2.3.0" }} {{ semverCompare "1.x" "1.9.9" }} {{ semverCompare "*" "0.0.1" }} {{ semverCompare "!=1.2" "1.3.0" }} {{ semverCompare "!=1.2.x" "1.2.0" }} {{ semverCompare "=1.2.3" "1.2.3" }} {{ semverCompare "^0.2.3" "0.2.9" }} {{ semverCompare "^0.2.3" "0.3.0" }} {{ semverCompare "^0.0.3" "0.0.4" }} {{ semverCompare ">1.2" "1.2.9" }} {{ semverCompare ">1" "1.9" }} {{ semverCompare "<=1.2" "1.2.9" }} {{ semverCompare "<1.2" "1.2.0" }} {{ semverCompare ">=1.2.3" "1.3.0-beta" }} {{ semverCompare ">=1.2.3-0" "1.3.0-beta" }} {{ semverCompare "~1" "1.9" }} {{ semverCompare "~>1.2" "1.2.5" }} {{ semverCompare "=> 1" "1" }} {{ semverCompare "1.2.3-beta" "1.2.3-beta" }} {{ semverCompare ">1.2.3-alpha.1" "1.2.3-alpha.beta" }} {{ semverCompare "~0.0.0" "5.0.0" }} {{ semverCompare "<=2" "1.9" }} {{ semverCompare "<2.x" "2.9" }}
+{{ semverCompare "x y" "1.2.3" }}
+{{ semverCompare "1.2.3" "y" }}
+{{ semverCompare ">> 1" "1.2.3" }}
+{{ semverCompare "" "1.2.3" }}
+{{ urlParse "http://user:pa%20ss@host:80/a%20b/c?q=1#frag" }} {{ (urlParse "https://h/p").host }} {{ urlParse "mailto:a@b.c" }} {{ urlParse "/a/b?x" }} {{ urlParse "" }} {{ urlParse "//h/p" }} {{ urlParse "http://[::1]:80/" }} {{ urlParse "HTTP://H" }} {{ urlParse "a/b" }} {{ urlParse "http://h?" }} {{ urlParse "http://u@h" }} {{ urlParse "http:/a" }} {{ urlParse "*" }} {{ urlParse "http://a b" }}
+{{ urlParse "http://h/%zz" }}
+{{ urlParse ":foo" }}
+{{ urlParse "a:b:c" }} {{ urlParse "1:b" }}
+{{ urlParse "http://h:x/" }}
+{{ urlParse "http://a\x01" }}
+{{ urlParse "http://[::1" }}
+{{ urlJoin (dict "scheme" "http" "host" "h:80" "path" "/a b" "query" "q=1" "fragment" "f g" "userinfo" "u:p") }} {{ urlJoin (dict "host" "h" "path" "a") }} {{ urlJoin (dict) }} {{ urlJoin (dict "scheme" "mailto" "opaque" "a@b") }} {{ urlJoin (dict "path" "a:b") }} {{ urlJoin (dict "path" "/é?#") }} {{ urlJoin (dict "scheme" "http") }} {{ urlJoin (urlParse "http://user:pa%20ss@host:80/a%20b/c?q=1#frag") }}
+{{ urlJoin (dict "host" 1) }}
+{{ base "/a/b.txt" }} {{ dir "/a/b/c" }} {{ clean "/a/../b/./c//d" }} {{ ext "a.tar.gz" }} {{ isAbs "/a" }} {{ isAbs "a" }} {{ base "" }} {{ base "/" }} {{ base "a/b/" }} {{ dir "" }} {{ dir "a" }} {{ dir "/a" }} {{ clean "" }} {{ clean "//a" }} {{ clean "../a" }} {{ clean "/../a" }} {{ ext "a" }}| {{ ext ".a" }} {{ ext "a.b/c" }}| {{ dir "a/" }} {{ base "//" }}
+{{ derivePassword 1 "long" "password" "user" "example.com" }} {{ derivePassword 2 "pin" "p" "u" "s" }} {{ derivePassword 1 "nope" "p" "u" "s" }}
+{{ derivePassword .i "pin" "p" "u" "s" }}
+{{ derivePassword -1 "pin" "p" "u" "s" }}
+{{ ago 1 | len | lt 3 }} {{ randAlpha 5 | len }} {{ randNumeric 3 | len }} {{ randAscii 4 | len }} {{ uuidv4 | len }} {{ shuffle "abc" | len }} {{ now | date "2006" | len }} {{ expandenv "a$NOPE_X-${NOPE_X}" }} {{ env "NOPE_X" }}|
+""".strip("\n").split("\n")
+
+MODERN = """
+{{ seq 5 }} {{ seq 2 5 }} {{ seq 0 2 10 }} {{ seq 5 1 }} {{ seq 5 -2 1 }} {{ seq }} {{ seq 5 1 1 }}| {{ seq -3 }} {{ seq 1 2 3 4 }}|
+{{ addf 1.5 2 }} {{ add1f 1.1 }} {{ subf 1.1 0.1 }} {{ mulf 1.1 3 }} {{ divf 10 4 }} {{ divf 1 3 }} {{ maxf 1 2.5 }} {{ minf 1.5 2 }} {{ addf 0.1 0.2 }} {{ mulf 0.1 0.2 "3" }} {{ divf 2 3 7 }}
+{{ divf 1 0 }}
+{{ trunc -3 "hello" }} {{ trunc -9 "hello" }} {{ trunc 2 "hello" }} {{ int "0x10" }} {{ int "010" }} {{ int "3.0" }} {{ int "3.5" }} {{ int64 "0b11" }} {{ int "08" }} {{ float64 "1e3" }} {{ add "0x10" 1 }} {{ int ".0" }} {{ int "1_0" }} {{ int nil }} {{ int .l }} {{ int "-5.00" }} {{ int "5." }}
+{{ fromJson "{\"a\": [1, 2.5, \"x\", null, true], \"b\": 10000000}" }} {{ fromJson "x" }} {{ (fromJson "{\"a\": 1}").a }} {{ fromJson "1e3" }} {{ fromJson "[]" }} {{ fromJson "\"\\u00e9\"" }}
+{{ mustFromJson "x" }}
+{{ mustFromJson "" }}
+{{ mustFromJson "{" }}
+{{ mustFromJson "[1] x" }}
+{{ mustToJson .m }} {{ toRawJson "<a>&" }} {{ mustToPrettyJson .m }} {{ mustToRawJson .l }}
+{{ get .m "a" }} {{ get .m "x" }}| {{ dig "c" "d" "z" .m }} {{ dig "c" "x" "z" .m }} {{ dig "q" "x" "z" .m }} {{ dig "a" 0 .m }}
+{{ dig "a" "b" "z" .m }}
+{{ dig "a" .m }}
+{{ dig "a" "b" 1 }}
+{{ chunk 2 .l }} {{ chunk 3 (list 1 2 3) }} {{ chunk 5 (list 1) }} {{ typeOf (chunk 2 .l) }} {{ chunk 2 (list) }}
+{{ chunk 0 .l }}
+{{ chunk 2 "x" }}
+{{ all 1 2 }} {{ all 1 0 }} {{ any 0 1 }} {{ any 0 "" }} {{ all }} {{ any }} {{ mustAppend .ints 1 }} {{ mustFirst .l }} {{ mustHas 1 .l }} {{ mustSlice .l 1 2 }} {{ mustUniq (list 1 1) }} {{ mustWithout (list 1 2) 1 }} {{ mustCompact (list 0 1) }} {{ mustReverse .ints }} {{ mustLast .ints }} {{ mustRest .ints }} {{ mustInitial .ints }} {{ mustPrepend .ints 0 }} {{ mustPush .ints 0 }} {{ mustDeepCopy .m }}
+{{ mustFirst 1 }}
+{{ mustAppend 1 1 }}
+{{ mustSlice 1 1 }}
+{{ mustMerge (dict "a" 1) (dict "a" 2 "b" 3) }} {{ mustMergeOverwrite (dict "a" 1) (dict "a" 2 "b" nil) }} {{ mergeOverwrite (dict "a" 1) (dict "a" (dict "b" 1)) }} {{ merge (dict "a" (dict)) (dict "a" (dict "b" 1)) }} {{ mergeOverwrite (dict "a" (dict "x" 1)) (dict "a" "s") }} {{ mergeOverwrite (dict "a" "s") (dict "a" (list)) }} {{ merge (dict "a" nil) (dict "a" (list)) }}
+{{ sha512sum "a" | trunc 20 }} {{ duration 95 }} {{ duration "95" }} {{ duration (int64 3661) }} {{ durationRound "2h10m5s" }} {{ durationRound "400h" }} {{ durationRound "x" }} {{ durationRound (int64 5000000000) }} {{ durationRound "1h" }} {{ durationRound "9000h" }} {{ durationRound "90s" }}
+{{ mustDateModify "1h" (toDate "2006" "2017") }} {{ mustToDate "2006-01-02" "2017-12-31" }}
+{{ mustDateModify "x" (toDate "2006" "2017") }}
+{{ mustDateModify "5" (toDate "2006" "2017") }}
+{{ mustDateModify "5x" (toDate "2006" "2017") }}
+{{ mustToDate "2006-01-02" "x" }}
+{{ mustToDate "2006-01-02" "2017-13-31" }}
+{{ mustToDate "2006-01-02" "2017-02-31" }}
+{{ mustToDate "2006-01-02" "2017-02-03 x" }}
+{{ mustToDate "2006/01/02" "2017-02-03" }}
+{{ mustToDate "15:04:05" "24:00:00" }}
+{{ mustToDate "3PM" "13PM" }}
+{{ mustRegexMatch "a" "a" }} {{ mustRegexFind "a+" "baa" }} {{ mustRegexFindAll "a" "aa" -1 }} {{ mustRegexReplaceAll "a" "ba" "$0$0" }} {{ mustRegexReplaceAllLiteral "a" "ba" "$0" }} {{ mustRegexSplit "a" "bac" -1 }} {{ regexQuoteMeta "a.b*[c]$-" }}
+{{ mustRegexMatch "[" "a" }}
+{{ mustRegexFind "(" "a" }}
+{{ mustRegexSplit "a**" "a" 1 }}
+{{ osBase "/a/b" }} {{ osDir "/a/b" }} {{ osClean "a//b" }} {{ osExt "a.b" }} {{ osIsAbs "/a" }} {{ randInt 3 4 }} {{ randBytes 3 | len }}
+{{ camelcase "some_words" }} {{ semverCompare ">=1.0 <2" "1.5" }} {{ semverCompare "" "1.2.3" }} {{ semverCompare "1.2" "1.2.9" }}
+{{ semverCompare "1.2.3.4" "1.2.3" }}
+{{ coalesce .nil .e "z" }} {{ ternary "a" "b" (empty .e) }} {{ hasKey .m "a" }} {{ typeOf (semver "1.2.3").Major }} {{ (semver "v1.2.3").IncMinor }} {{ (semver "1.2.3-a").IncPatch }}
+""".strip("\n").split("\n")
+
+GROUPS = {"actions": ("go", ACTIONS + LINES), "builtins": ("go", BUILTINS), "kudo": ("kudo", [*KUDO, '{{ env "HOME" }}', '{{ base "/a" }}']), "sprig2": ("sprig2", SPRIG),
+          "sprig3": ("sprig3", KUDO + SPRIG + MODERN)}  # fmt: skip

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.gotmpl.errors import FunctionError
-from harness.gotmpl.functions import GoFunction, GoType, function
+from harness.gotmpl.functions import GoFunction, function
 from harness.gotmpl.strconv import encode
-from harness.gotmpl.values import Uint32
 
 __all__ = ["CRYPTO", "CRYPTO_V3", "NOT_SUPPORTED"]
 
@@ -50,7 +49,6 @@ _CHARACTERS = {
     "x": "AEIOUaeiouBCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz0123456789!@#$%^&*()",
 }
 _SCRYPT_MEMORY = 128 * 1024 * 1024
-_UINT32 = GoType(name="uint32", accepts=frozenset({Uint32}))
 
 
 def _sized(text: str) -> bytes:
@@ -80,6 +78,6 @@ def _refusing(name: str) -> Callable[..., Any]:
 
 _REFUSED = {name: function("...any", _refusing(name)) for name in NOT_SUPPORTED}
 CRYPTO_V3: dict[str, GoFunction] = _REFUSED | {
-    "derivePassword": function("uint32, string, string, string, string", _derive_password, _UINT32)
+    "derivePassword": function("uint32, string, string, string, string", _derive_password)
 }
 CRYPTO = {name: call for name, call in CRYPTO_V3.items() if name not in _ONLY_V3}

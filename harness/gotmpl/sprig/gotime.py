@@ -35,7 +35,7 @@ def load_zone(name: str) -> tzinfo | None:
         return UTC
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):  # zoneinfo knows of no single error
         return None
 
 

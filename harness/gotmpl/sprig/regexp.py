@@ -54,9 +54,11 @@ class _SyntaxError(Exception):
 class Regexp:
     """A compiled Go regular expression."""
 
-    def __init__(self, source: str, pattern: re.Pattern[str]) -> None:
+    def __init__(self, source: str) -> None:
+        translator = _Translator(source)
         self.source = source
-        self.pattern = pattern
+        self.pattern = re.compile(translator.run())
+        self.names = translator.names  # by group number; Go lets several groups have one name
 
     def matches(self, text: str) -> bool:
         """Tell whether the expression matches anywhere."""
@@ -104,7 +106,8 @@ class Regexp:
             name = reference[2] or reference[3]
             if name.isdigit():
                 return found[int(name)] or "" if int(name) <= self.pattern.groups else ""
-            return found[name] or "" if name in self.pattern.groupindex else ""
+            numbers = (number for number, known in enumerate(self.names) if known == name)
+            return next((found[number] for number in numbers if found[number] is not None), "")
 
         return _REFERENCE.sub(group, replacement)
 
@@ -130,7 +133,7 @@ class Regexp:
 
 @lru_cache(maxsize=256)
 def _compiled(source: str) -> Regexp:
-    return Regexp(source, re.compile(_Translator(source).run()))
+    return Regexp(source)
 
 
 def compile_go(source: str, *, must: bool = False) -> Regexp:
@@ -161,7 +164,7 @@ class _Translator:
         self.parts: list[str] = []
         self.repeatable = False
         self.repeated_from: int | None = None
-        self.names: set[str] = set()
+        self.names = [""]
 
     def run(self) -> str:
         while self.position < len(self.source):
@@ -231,18 +234,13 @@ class _Translator:
         if not self.source.startswith("(?", self.position):
             self._group("(", 1)
             return
-        name = _NAME.match(self.source, self.position + 1)
-        if name:
-            self._named(name)
+        if re.match(r"\(\?P?<", self.source[self.position :]):
+            self._named()
             return
-        if re.match(r"\(\?P?<[^=!]", self.source[self.position :]):
-            raise _SyntaxError("invalid named capture", self.source[self.position :])
         found = _FLAGS.match(self.source, self.position + 1)
-        if not found or found[0] in ("?)",):
-            end = min(self.position + 3, len(self.source))
-            if self.position + 2 >= len(self.source):
-                raise _SyntaxError("missing closing )", self.source)
-            raise _SyntaxError("invalid or unsupported Perl syntax", self.source[self.position : end])
+        if not found or found[0] == "?)":
+            fragment = self.source[self.position : self.position + 3]
+            raise _SyntaxError("invalid or unsupported Perl syntax", fragment)
         flags = (self.flags | set(found[1])) - set(found[2] or "")
         if found[3] == ":":
             self._group("(?:", 1 + len(found[0]))
@@ -252,19 +250,17 @@ class _Translator:
         self.flags = flags
         self.repeatable = False
 
-    def _named(self, found: re.Match[str]) -> None:
-        name = found[1]
-        written = self.source[self.position : found.end()]
-        if not re.fullmatch(r"\w+", name, re.ASCII):
-            raise _SyntaxError("invalid named capture", written)
-        if name in self.names:
-            raise _SyntaxError("duplicate capture group name", name)
-        self.names.add(name)
-        if name[0].isdigit():
-            raise FunctionError(f"a regular expression's group name must start with a letter here: {name}")
-        self._group(f"(?P<{name}>", 1 + len(found[0]))
+    def _named(self) -> None:
+        found = _NAME.match(self.source, self.position + 1)
+        if found is None:
+            raise _SyntaxError("invalid named capture", self.source[self.position :])
+        if not re.fullmatch(r"\w+", found[1], re.ASCII):
+            raise _SyntaxError("invalid named capture", self.source[self.position : found.end()])
+        self._group("(", 1 + len(found[0]), name=found[1])
 
-    def _group(self, opening: str, width: int) -> None:
+    def _group(self, opening: str, width: int, *, name: str = "") -> None:
+        if opening == "(":
+            self.names.append(name)
         self.position += width
         self.outer.append(self.flags)
         self.parts.append(opening)
