@@ -64,9 +64,7 @@ def _equal_pair(first: Any, kind: str, other: Any) -> bool:
     if kind != other_kind and {kind, other_kind} != {"int", "uint"}:
         if _is_nil(first) or _is_nil(other):
             return False
-        raise FunctionError(
-            f"incompatible types for comparison: {type_name(first)} and {type_name(other)}"
-        )
+        raise FunctionError(f"incompatible types for comparison: {type_name(first)} and {type_name(other)}")
     if kind:
         return bool(first == other)
     if _is_nil(first) or _is_nil(other):
@@ -97,9 +95,7 @@ def _less(first: Any, second: Any) -> bool:
     if not kind or not other:
         raise FunctionError(_BAD_TYPE)
     if kind != other and {kind, other} != {"int", "uint"}:
-        raise FunctionError(
-            f"incompatible types for comparison: {type_name(first)} and {type_name(second)}"
-        )
+        raise FunctionError(f"incompatible types for comparison: {type_name(first)} and {type_name(second)}")
     if kind in ("bool", "complex"):
         raise FunctionError(_BAD_TYPE)
     if kind == "string":
@@ -233,9 +229,7 @@ def _joined(values: tuple[Any, ...]) -> str:
     return sprint(*("<no value>" if value is None else value for value in values))
 
 
-_HTML = str.maketrans(
-    {"\0": "\ufffd", '"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
-)
+_HTML = str.maketrans({"\0": "\ufffd", '"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _JS = {"\\": "\\\\", "'": "\\'", '"': '\\"', "<": "\\u003C", ">": "\\u003E", "&": "\\u0026", "=": "\\u003D"}
 
 

@@ -5,6 +5,7 @@ Private to gotmpl: template.py compiles once and runs the result many times.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -68,7 +69,7 @@ class _Compiler:
 
         return run
 
-    def _statement(self, node: Node) -> Block:
+    def _statement(self, node: Node) -> Block:  # noqa: PLR0911 - one return a kind
         if isinstance(node, TextNode):
             return _text(node.text)
         if isinstance(node, ActionNode):
@@ -139,10 +140,8 @@ class _Compiler:
             value = evaluate(state, dot)
             entries = _entries(state, node, value)
             if entries:
-                try:
+                with contextlib.suppress(_Break):
                     _iterate(state, node, body, entries, holds_any=_holds_interfaces(value))
-                except _Break:
-                    pass
                 state.in_interface = in_interface
             else:
                 otherwise(state, dot)
@@ -177,10 +176,8 @@ def _jump(kind: type[Exception]) -> Block:
 
 def _continuing(body: Block) -> Block:
     def run(state: State, dot: Any) -> None:
-        try:
+        with contextlib.suppress(_Continue):
             body(state, dot)
-        except _Continue:
-            pass
 
     return run
 
@@ -227,14 +224,10 @@ def _iterate(
         del variables[mark:]
 
 
-def _bind(
-    state: State, node: RangeNode, names: list[str], entry: tuple[Any, Any], *, holds_any: bool
-) -> None:
+def _bind(state: State, node: RangeNode, names: list[str], entry: tuple[Any, Any], *, holds_any: bool) -> None:
     key, element = entry
-    if node.pipe.assigns:
-        targets = [state.variable(name) for name in names]
-    else:
-        targets = state.variables[-len(names) :]
+    declared = state.variables[-len(names) :]
+    targets = [state.variable(name) for name in names] if node.pipe.assigns else declared
     targets[-1][1:] = (element, holds_any)
     if len(names) > 1:
         targets[0][1:] = (key, False)

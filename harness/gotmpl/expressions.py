@@ -54,7 +54,7 @@ class Expressions:
             return _storing(node, _run_commands(node, commands))
         return _run_commands(node, commands)
 
-    def _command(self, node: CommandNode, *, final: bool) -> Command:
+    def _command(self, node: CommandNode, *, final: bool) -> Command:  # noqa: PLR0911 - one return a kind
         first = node.arguments[0]
         more = len(node.arguments) > 1 or final
         if isinstance(first, FieldNode):
@@ -96,7 +96,7 @@ class Expressions:
             return self._raw(node)
         return _constant_of(node, kind)
 
-    def _raw(self, node: Node) -> Evaluate:
+    def _raw(self, node: Node) -> Evaluate:  # noqa: PLR0911 - one return a kind
         """Return a closure that evaluates an operand, whatever its type."""
         if isinstance(node, DotNode):
             return _dot(node)
@@ -158,7 +158,7 @@ class Expressions:
         if isinstance(node, FieldNode):
             return lambda state, dot: (dot, state.in_interface)
         if isinstance(node, VariableNode):
-            return lambda state, _: tuple(state.variable(node.names[0])[1:3])  # type: ignore[return-value]
+            return _variable_held(node.names[0])
         inner = self._raw(node.node)
         return lambda state, dot: (inner(state, dot), False)
 
@@ -308,6 +308,14 @@ def _variable(node: VariableNode) -> Evaluate:
         return state.variable(name)[1]
 
     return variable
+
+
+def _variable_held(name: str) -> Callable[[State, Any], tuple[Any, bool]]:
+    def held(state: State, _dot: Any) -> tuple[Any, bool]:
+        _, value, in_interface = state.variable(name)
+        return value, in_interface
+
+    return held
 
 
 def _nil(node: NilNode, kind: GoType) -> Evaluate:

@@ -251,7 +251,7 @@ def _argument(value: Any, spec: _Spec) -> str:
     return _value(value, spec, 0)
 
 
-def _value(value: Any, spec: _Spec, depth: int) -> str:
+def _value(value: Any, spec: _Spec, depth: int) -> str:  # noqa: PLR0911 - one return a kind
     if isinstance(value, str):
         return _string(value, spec)
     if isinstance(value, bool):
@@ -317,7 +317,7 @@ def _hex(data: bytes, spec: _Spec) -> str:
     return spec.pad(" ".join(prefix + pair for pair in digits) if spec.space else prefix + "".join(digits))
 
 
-def _integer_verb(value: int, spec: _Spec) -> str:
+def _integer_verb(value: int, spec: _Spec) -> str:  # noqa: PLR0911 - one return a kind
     verb = spec.verb
     if verb == "v" and spec.sharp_v and type_name(value) in _UNSIGNED:
         return _integer(value, "x", spec, sharp=True)
@@ -419,9 +419,7 @@ def _complex(value: complex, spec: _Spec) -> str:
 
 
 def _map(value: dict[Any, Any], spec: _Spec, depth: int) -> str:
-    pairs = [
-        f"{_element(key, spec, depth)}:{_element(item, spec, depth)}" for key, item in sorted_items(value)
-    ]
+    pairs = [f"{_element(key, spec, depth)}:{_element(item, spec, depth)}" for key, item in sorted_items(value)]
     if spec.sharp_v:
         return f"{type_name(value)}{{{', '.join(pairs)}}}"
     return f"map[{' '.join(pairs)}]"
@@ -443,9 +441,7 @@ def _struct(value: Struct, spec: _Spec, depth: int) -> str:
     if text is not None and spec.verb in "vsxXq" and not spec.sharp_v:
         return _string(text, spec)
     named = spec.plus_v or spec.sharp_v
-    items = [
-        (f"{name}:" if named else "") + _element(item, spec, depth) for name, item in value.fields().items()
-    ]
+    items = [(f"{name}:" if named else "") + _element(item, spec, depth) for name, item in value.fields().items()]
     if spec.sharp_v:
         return f"{value.go_type}{{{', '.join(items)}}}"
     return f"{{{' '.join(items)}}}"

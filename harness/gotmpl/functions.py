@@ -95,7 +95,8 @@ def signature(text: str, *structs: GoType) -> tuple[tuple[GoType, ...], bool]:
     """Read a signature such as "string, ...any" into parameter types and whether the last repeats.
 
     Args:
-        text: names of types, separated by commas: raw, any, string, bool, int, int64, uint32, float64, map, list, strings.
+        text: names of types, separated by commas: raw, any, string, bool, int, int64, uint32, float64, map, list,
+            strings.
         structs: further types that the text names.
     """
     known = _BY_NAME | {kind.name: kind for kind in structs}
@@ -126,8 +127,7 @@ class FunctionSet(Mapping[str, GoFunction]):
 
     def __init__(self, functions: Mapping[str, Callable[..., Any] | GoFunction] | None = None) -> None:
         self._functions = {
-            name: call if isinstance(call, GoFunction) else _described(call)
-            for name, call in (functions or {}).items()
+            name: call if isinstance(call, GoFunction) else _described(call) for name, call in (functions or {}).items()
         }
 
     def __getitem__(self, name: str) -> GoFunction:
@@ -149,5 +149,3 @@ class FunctionSet(Mapping[str, GoFunction]):
         """Return the set without some names; a name that is not in it is not minded."""
         dropped = frozenset(names)
         return FunctionSet({name: call for name, call in self._functions.items() if name not in dropped})
-
-

@@ -194,7 +194,7 @@ class _Lexer:
             return found.end() if found else at + 4
         return None
 
-    def _inside(self) -> Token:
+    def _inside(self) -> Token:  # noqa: C901, PLR0911 - one return a kind
         start = self.position
         close = self._right_delim(start)
         if close is not None:
@@ -240,9 +240,7 @@ class _Lexer:
             return self._emit(Kind.RAW_STRING, start, end + 1)
         found = (_QUOTED if char == '"' else _CHARACTER).match(self.text, start)
         if found is None:
-            raise _LexError(
-                "unterminated quoted string" if char == '"' else "unterminated character constant", start
-            )
+            raise _LexError("unterminated quoted string" if char == '"' else "unterminated character constant", start)
         return self._emit(Kind.STRING if char == '"' else Kind.CHAR_CONSTANT, start, found.end())
 
     def _name(self, start: int) -> Token:

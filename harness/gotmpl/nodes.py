@@ -155,6 +155,7 @@ class ChainNode(Node):
         return base + "".join(f".{name}" for name in self.names)
 
     def children(self) -> Iterator[Node]:
+        """Yield the nodes directly below."""
         yield self.node
 
 
@@ -168,6 +169,7 @@ class CommandNode(Node):
         return " ".join(f"({arg})" if isinstance(arg, PipeNode) else str(arg) for arg in self.arguments)
 
     def children(self) -> Iterator[Node]:
+        """Yield the nodes directly below."""
         yield from self.arguments
 
 
@@ -186,6 +188,7 @@ class PipeNode(Node):
         return declared + " | ".join(map(str, self.commands))
 
     def children(self) -> Iterator[Node]:
+        """Yield the nodes directly below."""
         yield from self.variables
         yield from self.commands
 
@@ -200,6 +203,7 @@ class ActionNode(Node):
         return f"{{{{{self.pipe}}}}}"
 
     def children(self) -> Iterator[Node]:
+        """Yield the nodes directly below."""
         yield self.pipe
 
 
@@ -229,6 +233,7 @@ class ListNode(Node):
         return "".join(map(str, self.nodes))
 
     def children(self) -> Iterator[Node]:
+        """Yield the nodes directly below."""
         yield from self.nodes
 
 
@@ -243,6 +248,7 @@ class _BranchNode(Node):
         return f"{{{{{keyword} {self.pipe}}}}}{self.body}{tail}{{{{end}}}}"
 
     def children(self) -> Iterator[Node]:
+        """Yield the nodes directly below."""
         yield self.pipe
         yield self.body
         if self.otherwise is not None:
@@ -287,6 +293,7 @@ class TemplateNode(Node):
         return f"{{{{template {quote(self.name)}{f' {self.pipe}' if self.pipe else ''}}}}}"
 
     def children(self) -> Iterator[Node]:
+        """Yield the nodes directly below."""
         if self.pipe is not None:
             yield self.pipe
 

@@ -6,7 +6,6 @@ Private to gotmpl. The grammar is that of Go's text/template; functions must be 
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import NoReturn
 
 from harness.gotmpl.errors import TemplateError
 from harness.gotmpl.lexer import Kind, Token, tokens
@@ -135,12 +134,12 @@ class _Parser:
 
     # Errors
 
-    def _fail(self, message: str, *, at: Token | None = None, hint: str = "") -> NoReturn:
+    def _error(self, message: str, *, at: Token | None = None, hint: str = "") -> TemplateError:
         line = self._last.line
         start = (at or self._last).start
         line_start = self.text.rfind("\n", 0, start) + 1
         column = len(self.text[line_start:start].encode("utf-8", "surrogateescape")) + 1
-        raise TemplateError(
+        return TemplateError(
             f"template: {self.name}:{line}: {message}",
             file=self.name,
             line=line,
@@ -148,20 +147,20 @@ class _Parser:
             wanted=f"a template that parses{f'; {hint}' if hint else ''}",
         )
 
-    def _unexpected(self, token: Token, context: str) -> NoReturn:
+    def _unexpected(self, token: Token, context: str) -> TemplateError:
         if token.kind is not Kind.ERROR:
-            self._fail(f"unexpected {token} in {context}", at=token)
+            return self._error(f"unexpected {token} in {context}", at=token)
         extra = ""
         if self._action_line not in (0, token.line):
             extra = f" in action started at {self.name}:{self._action_line}"
             if token.text.endswith(" action"):
                 extra = extra.removeprefix(" in action")
-        self._fail(f"{token}{extra}", at=token)
+        return self._error(f"{token}{extra}", at=token)
 
     def _expect(self, context: str, *kinds: Kind) -> Token:
         token = self._next_word()
         if token.kind not in kinds:
-            self._unexpected(token, context)
+            raise self._unexpected(token, context)
         return token
 
     # Lists
@@ -178,7 +177,7 @@ class _Parser:
                 self._back(delim, word)
             node = self._text_or_action()
             if isinstance(node, (_End, _Else)):
-                self._fail(f"unexpected {node}")
+                raise self._error(f"unexpected {node}")
             root.nodes.append(node)
         self._add(self.name, root)
         return root
@@ -188,7 +187,7 @@ class _Parser:
         if known is None or _is_empty(known):
             self.defined[name] = root
         elif not _is_empty(root):
-            self._fail(f"template: multiple definition of template {quote(name)}")
+            raise self._error(f"template: multiple definition of template {quote(name)}")
 
     def _define(self) -> None:
         token = self._expect("define clause", Kind.STRING, Kind.RAW_STRING)
@@ -201,7 +200,7 @@ class _Parser:
         self._variables, self._action_line, self._ranges, self._parens = ["$"], 0, 0, 0
         root, end = self._list()
         if not isinstance(end, _End):
-            self._fail(f"unexpected {end} in {context}")
+            raise self._error(f"unexpected {end} in {context}")
         self._add(name, root)
         self._variables, self._action_line, self._ranges, self._parens = outer
 
@@ -212,7 +211,7 @@ class _Parser:
             if isinstance(node, (_End, _Else)):
                 return items, node
             items.nodes.append(node)
-        self._fail("unexpected EOF")
+        raise self._error("unexpected EOF")
 
     def _text_or_action(self) -> Node:
         token = self._next_word()
@@ -223,11 +222,11 @@ class _Parser:
             node = self._action()
             self._action_line = 0
             return node
-        self._unexpected(token, "input")
+        raise self._unexpected(token, "input")
 
     # Actions
 
-    def _action(self) -> Node:
+    def _action(self) -> Node:  # noqa: PLR0911 - one return a kind
         token = self._next_word()
         match token.kind:
             case Kind.BLOCK:
@@ -253,9 +252,9 @@ class _Parser:
         shown = f"{{{{{token.text}}}}}"
         following = self._next_word()
         if following.kind is not Kind.RIGHT_DELIM:
-            self._unexpected(following, shown)
+            raise self._unexpected(following, shown)
         if not self._ranges:
-            self._fail(f"{shown} outside {{{{range}}}}", at=token)
+            raise self._error(f"{shown} outside {{{{range}}}}", at=token)
         return BreakNode(token.start) if token.kind is Kind.BREAK else ContinueNode(token.start)
 
     def _else(self) -> Node:
@@ -287,7 +286,7 @@ class _Parser:
             return ListNode(opening.start, [self._if() if context == "if" else self._with()])
         body, end = self._list()
         if not isinstance(end, _End):
-            self._fail(f"expected end; found {end}")
+            raise self._error(f"expected end; found {end}")
         return body
 
     def _block(self) -> Node:
@@ -308,14 +307,14 @@ class _Parser:
 
     def _template_name(self, token: Token, context: str) -> str:
         if token.kind not in (Kind.STRING, Kind.RAW_STRING):
-            self._unexpected(token, context)
+            raise self._unexpected(token, context)
         return self._unquoted(token)
 
     def _unquoted(self, token: Token) -> str:
         try:
             return unquote(token.text)
         except ValueError as error:
-            self._fail(str(error), at=token)
+            raise self._error(str(error), at=token)
 
     # Pipelines
 
@@ -329,7 +328,7 @@ class _Parser:
                 self._check(pipe, context)
                 return pipe
             if token.kind not in _OPERANDS:
-                self._unexpected(token, context)
+                raise self._unexpected(token, context)
             self._back(token)
             pipe.commands.append(self._command())
 
@@ -364,15 +363,15 @@ class _Parser:
         if context == "range" and len(pipe.variables) < 2:  # noqa: PLR2004 - a range has at most two
             if self._peek_word().kind in (Kind.VARIABLE, Kind.RIGHT_DELIM, Kind.RIGHT_PAREN):
                 return True
-            self._fail("range can only initialize variables")
-        self._fail(f"too many declarations in {context}")
+            raise self._error("range can only initialize variables")
+        raise self._error(f"too many declarations in {context}")
 
     def _check(self, pipe: PipeNode, context: str) -> None:
         if not pipe.commands:
-            self._fail(f"missing value for {context}")
+            raise self._error(f"missing value for {context}")
         for stage, command in enumerate(pipe.commands[1:], start=2):
             if isinstance(command.arguments[0], _LITERALS):
-                self._fail(f"non executable command in pipeline stage {stage}")
+                raise self._error(f"non executable command in pipeline stage {stage}")
 
     def _command(self) -> CommandNode:
         command = CommandNode(self._peek_word().start)
@@ -387,10 +386,10 @@ class _Parser:
             if token.kind in (Kind.RIGHT_DELIM, Kind.RIGHT_PAREN):
                 self._back(token)
             elif token.kind is not Kind.PIPE:
-                self._unexpected(token, "operand")
+                raise self._unexpected(token, "operand")
             break
         if not command.arguments:
-            self._fail("empty command")
+            raise self._error("empty command")
         return command
 
     def _operand(self) -> Node | None:
@@ -404,10 +403,10 @@ class _Parser:
         if isinstance(node, (FieldNode, VariableNode)):
             return type(node)(first.start, (*node.names, *names))
         if isinstance(node, _LITERALS):
-            self._fail(f"unexpected . after term {quote(str(node))}", at=first)
+            raise self._error(f"unexpected . after term {quote(str(node))}", at=first)
         return ChainNode(first.start, node, tuple(names))
 
-    def _term(self) -> Node | None:
+    def _term(self) -> Node | None:  # noqa: PLR0911 - one return a kind
         token = self._next_word()
         match token.kind:
             case Kind.IDENTIFIER:
@@ -434,23 +433,25 @@ class _Parser:
     def _function(self, token: Token) -> Node:
         if token.text not in self._functions:
             names = self._functions if isinstance(self._functions, (set, frozenset, dict)) else ()
-            self._fail(f"function {quote(token.text)} not defined", at=token, hint=did_you_mean(token.text, names))
+            raise self._error(
+                f"function {quote(token.text)} not defined", at=token, hint=did_you_mean(token.text, names)
+            )
         return IdentifierNode(token.start, token.text)
 
     def _variable(self, token: Token) -> Node:
         if token.text not in self._variables:
-            self._fail(f"undefined variable {quote(token.text)}", at=token)
+            raise self._error(f"undefined variable {quote(token.text)}", at=token)
         return VariableNode(token.start, (token.text,))
 
     def _number(self, token: Token) -> NumberNode:
         try:
             return parse_number(token)
         except ValueError as error:
-            self._fail(str(error), at=token)
+            raise self._error(str(error), at=token)
 
     def _parenthesized(self) -> Node:
         if self._parens >= _DEEPEST:
-            self._fail("max expression depth exceeded")
+            raise self._error("max expression depth exceeded")
         self._parens += 1
         pipe = self._pipeline("parenthesized pipeline", Kind.RIGHT_PAREN)
         self._parens -= 1

@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _ESCAPES = {7: "\\a", 8: "\\b", 12: "\\f", 10: "\\n", 13: "\\r", 9: "\\t", 11: "\\v", 92: "\\\\"}
+_NEEDS_NO_ESCAPE = re.compile(r"[ !#-\[\]-~]*")
 _UNESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92}
 _HEX_ESCAPES = {"x": 2, "u": 4, "U": 8}
 _MOST_RUNE = 0x10FFFF
@@ -30,6 +31,9 @@ _FIRST_WIDE = 0x10000
 _ESCAPED_BYTES = range(0xDC80, 0xDD00)  # how surrogateescape spells the bytes 0x80 to 0xff
 _SURROGATES = range(0xD800, 0xE000)
 _DEL = 0x7F
+_LEAST_POWER = -1074  # of two, in a float64
+_HEX_DIGITS = 13  # of the fraction of a float64
+_SMALL_EXPONENT = -4  # below it, and
 _LARGE_EXPONENT = 6  # from here on %g without a precision writes an exponent
 _INVALID_SYNTAX = "invalid syntax"
 
@@ -51,7 +55,7 @@ def tidy(text: str) -> str:
     return decode(encode(text))
 
 
-def _quote_char(char: str, quote_mark: str, *, ascii_only: bool) -> str:
+def _quote_char(char: str, quote_mark: str, *, ascii_only: bool) -> str:  # noqa: PLR0911 - one return a kind
     code = ord(char)
     if char == quote_mark:
         return "\\" + char
@@ -70,6 +74,8 @@ def _quote_char(char: str, quote_mark: str, *, ascii_only: bool) -> str:
 
 def quote(text: str, *, ascii_only: bool = False) -> str:
     """Return text as a double-quoted Go literal (strconv.Quote, QuoteToASCII)."""
+    if _NEEDS_NO_ESCAPE.fullmatch(text):
+        return f'"{text}"'
     return '"' + "".join(_quote_char(char, '"', ascii_only=ascii_only) for char in text) + '"'
 
 
@@ -227,7 +233,7 @@ def _shortest(value: float, verb: str) -> str:
     sign, digits, point = _digits(value)
     exponent = point - 1
     if verb in "gG":
-        verb = {"g": "e", "G": "E"}[verb] if not -5 < exponent < _LARGE_EXPONENT else "f"
+        verb = {"g": "e", "G": "E"}[verb] if not _SMALL_EXPONENT <= exponent < _LARGE_EXPONENT else "f"
     if verb == "f":
         return sign + _plain(digits, point)
     mantissa = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
@@ -260,9 +266,9 @@ def _binary_exponent(value: float) -> str:
     scaled = int(mantissa * (1 << 53))
     power = exponent - 53
     if value == 0:
-        scaled, power = 0, -1074
-    elif power < -1074:
-        scaled, power = scaled >> (-1074 - power), -1074
+        scaled, power = 0, _LEAST_POWER
+    elif power < _LEAST_POWER:
+        scaled, power = scaled >> (_LEAST_POWER - power), _LEAST_POWER
     sign = "-" if math.copysign(1, value) < 0 else ""
     return f"{sign}{abs(scaled)}p{power:+d}"
 
@@ -272,8 +278,8 @@ def _hexadecimal(value: float, verb: str, precision: int) -> str:
     mantissa, exponent = math.frexp(abs(value))
     bits = int(mantissa * (1 << 53)) if value else 0
     exponent = exponent - 1 if value else 0
-    if precision >= 0 and precision < 13:
-        drop = 4 * (13 - precision)
+    if 0 <= precision < _HEX_DIGITS:
+        drop = 4 * (_HEX_DIGITS - precision)
         half, rest = 1 << drop - 1, bits & ((1 << drop) - 1)
         bits >>= drop
         if rest > half or (rest == half and bits & 1):

@@ -45,7 +45,7 @@ class Oracle:
     """One process of the program; asks it one case after the other."""
 
     def __init__(self, path: Path) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own program
+        self._process = subprocess.Popen(
             [str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         )
 
@@ -84,7 +84,7 @@ class Oracle:
         return Outcome(output, answer.get("error", ""))
 
 
-def _tagged(value: Any) -> Any:
+def _tagged(value: Any) -> Any:  # noqa: PLR0911 - one return a type
     """Write a value so that the program can give it its Go type."""
     if isinstance(value, Slice):
         return {"$": f"[]{value.element}", "v": list(value)}

@@ -19,6 +19,7 @@ from harness.kit.documents import dump_yaml
 
 __all__ = ["ENCODING", "ENCODING_V3", "to_yaml"]
 
+
 def _digest(algorithm: Callable[[bytes], Any]) -> Callable[[str], str]:
     return lambda text: str(algorithm(encode(text)).hexdigest())
 

@@ -40,7 +40,7 @@ class _Writer:
         self.indent = indent
         self.escapes = _ESCAPED | _SEPARATORS | (_HTML if escape_html else {})
 
-    def value(self, value: Any, margin: str) -> str:
+    def value(self, value: Any, margin: str) -> str:  # noqa: PLR0911 - one return a kind
         if isinstance(value, str):
             return self._text(value)
         if value is None or value is MISSING or (isinstance(value, Slice) and value.nil and not value):
@@ -65,7 +65,9 @@ class _Writer:
         inner = margin + self.indent
         colon = ": " if self.indent else ":"
         pairs = sorted_items({str(key): item for key, item in table.items()})
-        return self._enclosed("{}", [f"{self._text(key)}{colon}{self.value(item, inner)}" for key, item in pairs], margin)
+        return self._enclosed(
+            "{}", [f"{self._text(key)}{colon}{self.value(item, inner)}" for key, item in pairs], margin
+        )
 
     def _enclosed(self, brackets: str, items: list[str], margin: str) -> str:
         if not items or not self.indent:

@@ -63,6 +63,7 @@ class Time(Struct):
             return moment
 
     def text(self) -> str:
+        """Return the time as Go prints it."""
         return self.format("2006-01-02 15:04:05.999999999 -0700 MST")
 
     def json_text(self) -> str:
@@ -84,6 +85,7 @@ class Time(Struct):
         return _CHUNK.sub(lambda found: _shown(found[0], calendar, fraction), layout)
 
     def methods(self) -> Mapping[str, Callable[..., Any]]:
+        """Return what templates may call on a time."""
         calendar = self.calendar()
         return {
             "Format": self.format,
@@ -96,24 +98,32 @@ class Time(Struct):
             "Minute": lambda: calendar.minute,
             "Second": lambda: calendar.second,
             "YearDay": lambda: calendar.timetuple().tm_yday,
-            "Month": lambda: Name(_MONTHS[calendar.month - 1], "time.Month"),
-            "Weekday": lambda: Name(_DAYS[calendar.weekday()], "time.Weekday"),
+            "Month": lambda: _Month(_MONTHS[calendar.month - 1]),
+            "Weekday": lambda: _Weekday(_DAYS[calendar.weekday()]),
             "IsZero": lambda: self.nanoseconds == _ZERO_SECONDS * SECOND,
             "UTC": lambda: self.inside(UTC),
         }
 
 
 @dataclass(frozen=True)
-class Name(Struct):
+class _Name(Struct):
     """A month or weekday: it prints as its name."""
 
     name: str
-    go_type: str  # type: ignore[misc] - one class for both types
 
     kind = "int"
 
     def text(self) -> str:
+        """Return the name."""
         return self.name
+
+
+class _Month(_Name):
+    go_type = "time.Month"
+
+
+class _Weekday(_Name):
+    go_type = "time.Weekday"
 
 
 def _shown(chunk: str, calendar: datetime, fraction: int) -> str:

@@ -46,7 +46,9 @@ def _functions(prefix: str, *, must: bool) -> dict[str, GoFunction]:
         return compile_go(expression, must=must).replace(text, replacement, literal=True)
 
     return {
-        f"{prefix}Find": function("string, string", lambda expression, text: compile_go(expression, must=must).find(text)),
+        f"{prefix}Find": function(
+            "string, string", lambda expression, text: compile_go(expression, must=must).find(text)
+        ),
         f"{prefix}FindAll": function("string, string, int", find_all),
         f"{prefix}ReplaceAll": function("string, string, string", replace),
         f"{prefix}ReplaceAllLiteral": function("string, string, string", replace_literal),

@@ -1,6 +1,6 @@
-"""Go's regular expressions (RE2 syntax) on Python's re: translated, with Go's error texts and match rules.
+r"""Go's regular expressions (RE2 syntax) on Python's re: translated, with Go's error texts and match rules.
 
-Private to gotmpl.sprig. Not translated: Unicode scripts such as \\p{Greek}, which Python's tables do not name.
+Private to gotmpl.sprig. Not translated: Unicode scripts such as \p{Greek}, which Python's tables do not name.
 """
 
 from __future__ import annotations
@@ -295,7 +295,7 @@ class _Translator:
             self._atom(self._folded(re.escape(char)))
 
     def _class_escape(self) -> str | None:
-        """Return the members of \\d, \\pL and their like at the position, or None for another escape."""
+        r"""Return the members of \d, \pL and their like at the position, or None for another escape."""
         kind = self.source[self.position + 1 : self.position + 2]
         if kind in _PERL or kind in _NOT_PERL:
             self.position += 2

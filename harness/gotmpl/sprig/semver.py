@@ -43,6 +43,7 @@ class Version(Struct):
     kind = "ptr"
 
     def methods(self) -> Mapping[str, Callable[..., Any]]:
+        """Return what templates may call on a version."""
         number = Uint64 if self.unsigned else Int64
         major, minor, patch = map(number, self.numbers)
         return {
@@ -56,15 +57,18 @@ class Version(Struct):
             "IncMajor": lambda: self._next((self.numbers[0] + 1, 0, 0)),
             "IncMinor": lambda: self._next((self.numbers[0], self.numbers[1] + 1, 0)),
             "IncPatch": self._next_patch,
-            "Compare": lambda other: self.compare(other),
+            "Compare": self.compare,
             "Equal": lambda other: self.compare(other) == 0,
             "LessThan": lambda other: self.compare(other) < 0,
             "GreaterThan": lambda other: self.compare(other) > 0,
         }
 
     def text(self) -> str:
+        """Return the version, with all three numbers."""
         shown = ".".join(map(str, self.numbers))
-        return shown + (f"-{self.prerelease}" if self.prerelease else "") + (f"+{self.metadata}" if self.metadata else "")
+        return (
+            shown + (f"-{self.prerelease}" if self.prerelease else "") + (f"+{self.metadata}" if self.metadata else "")
+        )
 
     def _next(self, numbers: tuple[int, int, int]) -> Version:
         prefix = "v" if self.original.startswith("v") else ""
@@ -125,8 +129,8 @@ class _Constraint:
     patch_dirty: bool = False
 
     def admits(self, version: Version, *, strict: bool) -> bool:
-        both_dirty = self.operator in ("!=",) and not self.dirty
-        if version.prerelease and not self.version.prerelease and not both_dirty:
+        plain_inequality = self.operator == "!=" and not self.dirty
+        if version.prerelease and not self.version.prerelease and not plain_inequality:
             return False
         checks = _CHECKS_V3 if strict else _CHECKS_V2
         return checks[self.operator](self, version)
@@ -249,7 +253,9 @@ def _parse_constraint(text: str, *, strict: bool) -> _Constraint:
     operator, major, minor, patch, prerelease, _ = found.groups(default="")
     tail = f"-{prerelease}" if prerelease else ""
     if major in _ANY_PART:
-        return _Constraint(operator=operator, version=_inner(f"0.0.0{tail if strict else ''}", strict=strict), dirty=True)
+        return _Constraint(
+            operator=operator, version=_inner(f"0.0.0{tail if strict else ''}", strict=strict), dirty=True
+        )
     if not minor or minor in _ANY_PART:
         version = _inner(f"{major}.0.0{tail}", strict=strict)
         return _Constraint(operator=operator, version=version, dirty=True, minor_dirty=True)

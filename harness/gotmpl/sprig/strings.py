@@ -27,7 +27,10 @@ from harness.gotmpl.values import Slice, TypedMap
 
 __all__ = ["STRINGS", "STRINGS_V2", "STRINGS_V3", "go_split", "string_list", "string_value"]
 
-_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f"
+    "\u205f\u3000"
+)
 
 
 def string_value(value: Any) -> str:
