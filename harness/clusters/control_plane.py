@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import ssl
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -160,9 +162,20 @@ class ControlPlane:
         _private(self.kubeconfig, dump_yaml(_kubeconfig(self.url, token, certificate)))
 
     def _child(self, name: str, command: list[str | Path]) -> Child:
-        child = Child.start(command, log=self.folder / f"{name}.log")
+        child = Child.start([*_ends_with_us(), *command], log=self.folder / f"{name}.log")
         self._children.append(child)
         return child
+
+
+def _ends_with_us() -> list[str | Path]:
+    """Return what a command begins with so that the program ends when we are killed without a chance to stop it.
+
+    The kernel ties it to the thread that starts it, so only where that is the main one, which lives as long as we do.
+    """
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or threading.current_thread() is not threading.main_thread():
+        return []
+    return [setpriv, "--pdeathsig", "KILL", "--"]
 
 
 def _etcd_command(program: Path, data: Path, port: int, peer_port: int) -> list[str | Path]:
@@ -193,7 +206,7 @@ def _apiserver_command(
 def _ready(url: str, token: str, certificate: Path, children: tuple[Child, ...]) -> bool | Pending:
     for child in children:
         if not child.running():
-            name = Path(child.argv[0]).name
+            name = child.log.stem
             raise HarnessError(f"{name} running", seen=f"it ended:\n{child.output(15)}", where=str(child.log))
     if not certificate.exists():
         return Pending("the server has not made its certificate yet")

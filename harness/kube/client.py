@@ -127,11 +127,17 @@ class Kube:
 
         def served() -> Resource | Pending:
             try:
-                return self.resource(api_version, kind)
+                resource = self.resource(api_version, kind)
             except UnknownKind as error:
                 return Pending(error.seen)
+            try:  # what we know may be old, and discovery may be ahead of what it tells of
+                self.raw("GET", resource.path(), query=[("limit", "1")], wanted=f"list {api_version}/{kind}")
+            except NotFound as error:
+                self._discovery.forget(resource)
+                return Pending(error.seen)
+            return resource
 
-        # Discovery cannot be watched; this asks, at growing intervals.
+        # Neither can be watched; this asks, at growing intervals.
         return until(served, timeout=timeout, wanted=f"the kind {api_version}/{kind} served", interval=0.02)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest:
@@ -373,9 +379,7 @@ class Kube:
         Raises:
             UnknownKind: the kind is not served.
         """
-        watch = Watch(self._session, self.resource(api_version, kind), namespace, labels=labels, fields=fields)
-        self._keep(watch)
-        return watch.start()
+        return self._watch(api_version, kind, namespace, labels=labels, fields=fields).start()
 
     def until(
         self,
@@ -407,7 +411,8 @@ class Kube:
         if not isinstance(answer, Pending):
             return answer
         ref = self._at(api_version, kind, name, namespace)[1]
-        with self.watch(api_version, kind, ref.namespace, fields=f"metadata.name={name}") as watch:
+        # Not started yet: then the wait is there first, and no state passes before it looks.
+        with self._watch(api_version, kind, ref.namespace, fields=f"metadata.name={name}") as watch:
             return watch.until(
                 lambda objects: condition(objects[0] if objects else None), timeout=deadline, wanted=wanted
             )
@@ -514,16 +519,22 @@ class Kube:
         self._keep(forward)
         return forward.start()
 
+    def _watch(
+        self, api_version: str, kind: str, namespace: str | None, *, labels: str = "", fields: str = ""
+    ) -> Watch:
+        watch = Watch(self._session, self.resource(api_version, kind), namespace, labels=labels, fields=fields)
+        self._keep(watch)
+        return watch
+
     def _keep(self, opened: Any) -> None:
         with self._lock:
             self._open.add(opened)
 
     def _at(self, api_version: str, kind: str, name: str, namespace: str | None) -> tuple[Resource, Ref, str]:
         resource = self.resource(api_version, kind)
-        if not name:
-            raise UsageError(f"the name of a {kind}", seen="an empty text")
         place = (namespace or self.default_namespace) if resource.namespaced else None
-        return resource, Ref(api_version, kind, name, place), name
+        ref = Ref(api_version, kind, name, place)
+        return resource, ref, _checked(ref)
 
     def _placed(
         self, manifest: Manifest, namespace: str | None, subresource: str | None
@@ -562,7 +573,7 @@ class Kube:
         content_type: str = "application/json",
     ) -> Manifest:
         if method in {"PUT", "PATCH"}:
-            name = ref.name
+            name = _checked(ref)
         path = resource.path(ref.namespace, name, subresource)
         wanted = f"{verb} {ref}" + (f" ({subresource})" if subresource else "")
         try:
@@ -572,6 +583,13 @@ class Kube:
                 self._discovery.forget(resource)
             raise
         return answer
+
+
+def _checked(ref: Ref) -> str:
+    """Return the name; an empty one would address the whole collection."""
+    if not ref.name or ref.name.endswith("*"):
+        raise UsageError(f"the name of a {ref.kind}", seen=ref.name or "an empty text")
+    return ref.name
 
 
 def _why_still_there(found: Manifest) -> str:

@@ -179,7 +179,7 @@ class PortForward:
         with self._lock:
             last, self._last = self._last, endpoint
         if last is not None and last != endpoint:
-            self._note(f"{last} was replaced; new connections go to {endpoint}")
+            self._note(f"{last} (uid {last.uid}) was replaced; new connections go to {endpoint} (uid {endpoint.uid})")
 
     def _note(self, text: str) -> None:
         if not self._stopping.is_set():

@@ -97,8 +97,10 @@ class Watch:
         return f"{self.resource.api_version}/{self.resource.kind}{where}"
 
     def start(self) -> Self:
-        """Begin to follow; returns at once."""
-        self._thread.start()
+        """Begin to follow; returns at once, and does nothing when it was begun. Waiting for something begins it too."""
+        with self._lock:
+            if self._thread.ident is None and not self._ended:
+                self._thread.start()
         return self
 
     def stop(self) -> None:
@@ -206,6 +208,7 @@ class Watch:
         """Yield events and the mark of the first list until the deadline or the end; raise what ended the watch."""
         inbox: queue.SimpleQueue[Event | _Mark] = queue.SimpleQueue()
         leave = self._follow(inbox.put)
+        self.start()  # only now, so that the first follower misses nothing
         try:
             while True:
                 try:
