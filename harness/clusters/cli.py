@@ -31,7 +31,7 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     down = actions.add_parser("down", help="remove clusters that were made here")
     down.add_argument("name", nargs="*")
     down.add_argument("--abandoned", action="store_true", help="those that killed runs left")
-    down.set_defaults(handler=_down)
+    down.set_defaults(handler=_down, refuse=down.error)
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +89,7 @@ def _down(arguments: argparse.Namespace) -> int:
     records = Records()
     names = [*arguments.name, *(record.name for record in records.abandoned() if arguments.abandoned)]
     if not names and not arguments.abandoned:
-        raise UsageError("the clusters to remove", seen="no name", exists=[record.name for record in records.all()])
+        arguments.refuse("a name is needed, or --abandoned")
     for name in dict.fromkeys(names):
         if not delete_recorded(name):
             known = [record.name for record in records.all()]

@@ -64,9 +64,8 @@ class Artifacts:
 
 
 def safe_name(text: str) -> str:
-    """Return a text as one folder name: the test's own name when it is plain, else with a hash that keeps it unique."""
-    path, _, test = text.rpartition("::")
-    short = f"{Path(path).stem}.{test}" if path else test
+    """Return a text as one file name: "a/test_b.py::test_c" is "a.test_b.test_c"; a hash keeps other signs unique."""
+    short = text.replace(".py::", ".").replace("::", ".").replace("/", ".")
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", short).strip("-.") or "test"
     if plain == short and len(plain) <= _LONGEST:
         return plain

@@ -13,12 +13,12 @@ from harness.kit.documents import dump_yaml
 from harness.report.artifacts import Artifacts, safe_name
 from harness.report.collect import KubeLike, collect
 from harness.report.events import event_lines, shown_first
-from harness.report.fact import Fact, Rank
+from harness.report.fact import Fact
 from harness.report.facts import find_facts
 from harness.report.plans import plan_line, plan_tree
 from harness.report.pods import is_ready
 from harness.report.redact import Redactor
-from harness.report.snapshot import LogKey, Snapshot
+from harness.report.snapshot import LogKey, Snapshot, name_of
 
 __all__ = ["Diagnosis", "Story", "diagnose", "render_report"]
 
@@ -138,7 +138,7 @@ def _last_line(snapshot: Snapshot, fact: Fact) -> str:
     if fact.log is None:
         return ""
     line = next((line for line in reversed(_log(snapshot, fact.log).splitlines()) if line.strip()), "")
-    return f"last log line: {line[:_DETAIL]}" if line else ""
+    return f"last log line: {_shortened(line.strip())}" if line else ""
 
 
 def _log(snapshot: Snapshot, key: LogKey) -> str:
@@ -147,7 +147,13 @@ def _log(snapshot: Snapshot, key: LogKey) -> str:
 
 
 def _details(fact: Fact) -> list[str]:
-    return [" ".join(line.split())[:_DETAIL] for line in fact.detail]
+    return [_shortened(" ".join(line.split())) for line in fact.detail]
+
+
+def _shortened(text: str) -> str:
+    """Return a text without its middle when it is long: what is meant stands at its start, the cause at its end."""
+    half = _DETAIL // 2
+    return text if len(text) <= _DETAIL else f"{text[:half]} ... {text[-half:]}"
 
 
 def _kept(snapshot: Snapshot, story: Story, folder: Path | None) -> str:
@@ -170,7 +176,9 @@ def _sections(snapshot: Snapshot, facts: Sequence[Fact], story: Story) -> Iterab
     lines = event_lines(snapshot.of("Event"))
     if lines:
         shown = shown_first(lines, _EVENTS)
-        yield _section(f"events ({len(shown)} of {len(lines)}, warnings first)", "\n".join(map(str, shown)))
+        yield _section(
+            f"events ({len(shown)} of {len(lines)}, warnings first)", "\n".join(_shortened(str(line)) for line in shown)
+        )
     yield from _log_sections(snapshot, facts)
     if snapshot.errors:
         yield _section("not read", "\n".join(snapshot.errors))
@@ -185,14 +193,13 @@ def _fact_lines(facts: Sequence[Fact]) -> Iterable[str]:
 
 
 def _log_sections(snapshot: Snapshot, facts: Sequence[Fact]) -> Iterable[str]:
-    keys = list(dict.fromkeys(fact.log for fact in facts if fact.log is not None and fact.rank <= Rank.RESTARTED))
+    keys = list(dict.fromkeys(fact.log for fact in facts if fact.log is not None))
     for key in keys[:_LOGS]:
         lines = _log(snapshot, key).splitlines()[-_TAIL:]
         which = ", before its last restart" if key.previous else ""
         if lines:
-            yield _section(
-                f"log of pod {key.pod}, container {key.container}{which} (last {len(lines)} lines)", "\n".join(lines)
-            )
+            count = f"last {len(lines)} lines" if len(lines) > 1 else "its only line"
+            yield _section(f"log of pod {key.pod}, container {key.container}{which} ({count})", "\n".join(lines))
 
 
 def _section(title: str, text: str) -> str:
@@ -216,8 +223,10 @@ def _write(artifacts: Artifacts, snapshot: Snapshot, story: Story, text: str, re
     for key, log in snapshot.logs.items():
         files[Path("logs", f"{key.pod}.{key.container}{'.previous' if key.previous else ''}.log")] = redactor.text(log)
     for kind, found in snapshot.objects.items():
-        for entry in found if kind != "Event" else []:
-            name = safe_name(f"{kind}.{entry['metadata']['name']}")
+        for entry in found:
+            if kind == "Event" or (kind == "ConfigMap" and name_of(entry) == "kube-root-ca.crt"):
+                continue
+            name = safe_name(f"{kind}.{name_of(entry)}")
             files[Path("objects", f"{name}.yaml")] = dump_yaml(redactor.manifest(entry))
     try:
         for path, content in files.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from harness.report.snapshot import moment
 
 __all__ = ["EventLine", "event_lines", "shown_first"]
 
+_POD = re.compile(r"in pod ([a-z0-9.-]+)_[a-z0-9.-]+\([0-9a-f-]{36}\)")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,9 +61,14 @@ def _line(event: Manifest) -> EventLine:
         reason=str(event.get("reason") or ""),
         kind=str(about.get("kind") or ""),
         name=str(about.get("name") or ""),
-        message=" ".join(str(event.get("message") or event.get("note") or "").split()),
+        message=_message(str(event.get("message") or event.get("note") or "")),
         count=int(series.get("count") or event.get("count") or event.get("deprecatedCount") or 1),
     )
+
+
+def _message(text: str) -> str:
+    """Return a message on one line, without the pod's uid that kubelets repeat: "in pod db-0_ns(55176489-...)"."""
+    return _POD.sub(r"in pod \1", " ".join(text.split()))
 
 
 def _when(event: Manifest, series: Manifest) -> datetime:

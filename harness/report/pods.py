@@ -154,15 +154,22 @@ class _View:
     def _waiting(self, container: _Container) -> Iterator[Fact]:
         reason, message = str(container.waiting.get("reason") or "waiting"), str(container.waiting.get("message") or "")
         if reason in _IMAGE:
-            line = self._last("Failed")
-            more = line.message if line and line.message not in message else ""
-            yield self._fact(container, f"{reason}{self._for()}", Rank.IMAGE, message, more)
+            yield self._fact(container, f"{reason}{self._for()}", Rank.IMAGE, self._pull_error() or message)
         elif reason in _CONFIG:
             yield self._fact(container, reason, Rank.CONFIG, message)
         elif reason not in _STARTING:
             yield self._crash(container, reason, container.last or container.ended, previous=True)
         elif not (container.restarts or self._blocked(container)):
             yield self._fact(container, f"{reason}{self._for()}", Rank.STARTING, message)
+
+    def _pull_error(self) -> str:
+        """Return what the container runtime said; a container that backs off only says that it does."""
+        told = (
+            line
+            for line in reversed(self._told)
+            if line.reason == "Failed" and line.message.startswith("Failed to pull")
+        )
+        return next((line.message for line in told), "")
 
     def _blocked(self, container: _Container) -> bool:
         """Tell whether a container waits for something that is a fact of its own: an init container, a volume."""

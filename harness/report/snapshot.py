@@ -58,7 +58,10 @@ def name_of(value: Mapping[str, Any]) -> str:
 
 
 def owner_chain(snapshot: Snapshot, kind: str, value: Mapping[str, Any]) -> str:
-    """Return the owners of an object down to itself: "Instance galera > StatefulSet db > Pod db-4"."""
+    """Return the owners of an object down to itself: "Instance galera > StatefulSet db > Pod db-4".
+
+    Empty for an object without an owner.
+    """
     chain = [f"{kind} {name_of(value)}"]
     by_uid = {(entry.get("metadata") or {}).get("uid"): entry for group in snapshot.objects.values() for entry in group}
     seen: set[str] = set()
@@ -67,7 +70,7 @@ def owner_chain(snapshot: Snapshot, kind: str, value: Mapping[str, Any]) -> str:
         seen.add(str(owner.get("uid")))
         chain.insert(0, f"{owner.get('kind')} {owner.get('name')}")
         current = by_uid.get(owner.get("uid"))
-    return " > ".join(chain)
+    return " > ".join(chain) if len(chain) > 1 else ""
 
 
 def moment(text: object) -> datetime | None:

@@ -31,6 +31,7 @@ class FakeKind:
         self.fail: dict[str, BaseException] = {}
         self.version = "0.33.0"
         self.stubborn = False
+        self.returncode = 0
 
     def __call__(self, argv: Sequence[str | Path], **options: Any) -> Completed:
         words = [str(word) for word in argv]
@@ -41,7 +42,7 @@ class FakeKind:
         out = self._answer(verb, words)
         if verb in self.fail:
             raise self.fail[verb]
-        return Completed(argv=tuple(words), returncode=0, stdout=out, stderr="", seconds=0.0)
+        return Completed(argv=tuple(words), returncode=self.returncode, stdout=out, stderr="", seconds=0.0)
 
     def _answer(self, verb: str, words: list[str]) -> str:
         name = words[words.index("--name") + 1] if "--name" in words else ""

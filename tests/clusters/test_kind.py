@@ -215,6 +215,17 @@ def test_node_logs_are_exported(world: Any, tmp_path: Path) -> None:
     assert ["export", "logs", str(tmp_path / "logs"), "--name", "harness-7c1e"] in world.kind.commands
 
 
+def test_node_logs_count_as_far_as_they_could_be_written(world: Any, tmp_path: Path) -> None:
+    """A node without crictl makes kind fail at the end, with the logs written; without any it is an error."""
+    program = KindProgram(path=Path("/bin/kind"), run=world.kind)
+    world.kind.returncode = 1
+    with pytest.raises(ProcessError, match="the logs of cluster x"):
+        program.export_logs("x", tmp_path / "logs")
+    (tmp_path / "logs" / "node").mkdir()
+    (tmp_path / "logs" / "node" / "kubelet.log").write_text("line\n")
+    program.export_logs("x", tmp_path / "logs")
+
+
 def test_an_old_kind_is_refused(world: Any) -> None:
     """A kind that cannot boot today's images is an error with the way to a newer one."""
     world.kind.version = "0.17.0"
