@@ -208,8 +208,6 @@ class Engine:
         try:
             after = self._reconciler.reconcile(key)
         except (ApiError, RetryError) as error:
-            if self._stopping.is_set():
-                return
             self._trouble[key] = error.seen if isinstance(error, ApiError) else str(error)
             self._queue.add(key, self._pauses.pause(key))
             return

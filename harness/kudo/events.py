@@ -74,7 +74,7 @@ class Recorder:
         self.tell(instance, reason, message, event_type)
         key = (uid_of(instance), reason, message)
         try:
-            self._known[key] = self._write(instance, event_type, reason, message, self._known.get(key))
+            self._known[key] = self._write(instance, event_type, reason, message, self._known.pop(key, None))
         except ApiError:
             return
         while len(self._known) > _REMEMBERED:

@@ -48,10 +48,12 @@ from harness.kudo.scheduling import (
     NewUid,
     admit_new,
     admit_written,
+    ended,
     execution_of,
     finalized,
     reference_of,
     restored,
+    unreported,
     with_execution,
 )
 from harness.kudo.tasks import TASK_KINDS, Desk, RunTask, Settled, run_task
@@ -159,7 +161,7 @@ class Reconciler:
             admitted = self._admitted(instance, version, memory)
             if admitted is None:
                 return None
-            instance = admitted
+            instance = self._resumed(admitted, version)
         if dig(instance, "metadata.deletionTimestamp"):
             instance = self._with_cleanup(instance, version)
         if execution_of(instance).get("planName"):
@@ -203,6 +205,16 @@ class Reconciler:
                 memory.denied = intent_of(instance)
                 return None
             return mark_admitted(restored(instance, base))
+
+    def _resumed(self, instance: Manifest, version: OperatorVersion) -> Manifest:
+        """Return an Instance with a plan scheduled again whose end never got into the status: an error, or a crash.
+
+        Its tasks are idempotent, so that running it again brings back what the status should say.
+        """
+        execution = unreported(instance) if not execution_of(instance) else None
+        if execution is None or execution["planName"] not in version.plans:
+            return instance
+        return self._store(instance, self._marked(with_execution(instance, execution)))
 
     def _with_cleanup(self, instance: Manifest, version: OperatorVersion) -> Manifest:
         """Return an Instance that is being deleted with its cleanup plan scheduled, once, over any other plan."""
@@ -298,9 +310,9 @@ class Reconciler:
         """Write spec, then status, each only if it changed; tell whether the Instance is gone with that."""
         execution = {**execution_of(instance), "status": plan_state}
         deleting = bool(dig(instance, "metadata.deletionTimestamp"))
-        if plan_state in TERMINAL and self._scheduling and not deleting:
-            execution = {}
         wanted = with_execution(instance, execution)
+        if plan_state in TERMINAL and self._scheduling and not deleting:
+            wanted = ended(wanted)
         if deleting and plan_state == COMPLETE and execution["planName"] == CLEANUP:
             wanted = finalized(wanted)
         stored = self._store(instance, self._marked(wanted))

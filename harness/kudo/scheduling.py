@@ -6,6 +6,7 @@ Pure. Used by the engine where no webhook is at work; with a webhook the engine 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -19,20 +20,23 @@ from harness.kudo.admission import (
     normal_spec,
 )
 from harness.kudo.model import OperatorVersion
-from harness.kudo.plan import DEPLOY, NEVER_RUN
+from harness.kudo.plan import DEPLOY, NEVER_RUN, TERMINAL, find_entry
 
 __all__ = [
     "NewUid",
     "admit_new",
     "admit_written",
+    "ended",
     "execution_of",
     "finalized",
     "reference_of",
     "restored",
+    "unreported",
     "with_execution",
 ]
 
 NewUid = Callable[[], str]
+_ENDED = "harness.dev/ended"
 
 
 def admit_new(instance: Manifest, version: OperatorVersion, *, new_uid: NewUid) -> Manifest:
@@ -83,6 +87,32 @@ def restored(instance: Manifest, admitted: Manifest) -> Manifest:
 def with_execution(instance: Manifest, execution: Manifest) -> Manifest:
     """Return an Instance with another plan execution."""
     return {**instance, "spec": {**(instance.get("spec") or {}), "planExecution": execution}}
+
+
+def ended(instance: Manifest) -> Manifest:
+    """Return an Instance whose plan has ended: nothing is scheduled, and an annotation says what was.
+
+    Spec and status are two writes. Should the second one never come, `unreported` finds out.
+    """
+    execution = execution_of(instance)
+    metadata = instance["metadata"]
+    text = json.dumps({key: execution.get(key, "") for key in ("planName", "uid")}, separators=(",", ":"))
+    annotations = {**(metadata.get("annotations") or {}), _ENDED: text}
+    return {**with_execution(instance, {}), "metadata": {**metadata, "annotations": annotations}}
+
+
+def unreported(instance: Manifest) -> Manifest | None:
+    """Return the execution that ended without its end in the status, None when there is none."""
+    text = (instance["metadata"].get("annotations") or {}).get(_ENDED)
+    try:
+        execution = json.loads(text) if text else {}
+        name, uid = execution["planName"], execution["uid"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    entry = find_entry((instance.get("status") or {}).get("planStatus") or {}, name) or {}
+    if entry.get("uid", "") == uid and entry.get("status") in TERMINAL:
+        return None
+    return {"planName": name, "uid": uid, "status": NEVER_RUN}
 
 
 def finalized(instance: Manifest) -> Manifest:
