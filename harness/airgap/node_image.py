@@ -27,7 +27,7 @@ _RECIPE = 1  # raise it when this module makes another image from the same input
 _PRELOADER = "harness-preload"
 _LOAD = 300.0  # seconds
 _BUILD = 900.0
-_CNI = ("bridge", "host-local", "loopback", "portmap", "ptp")
+_CNI = ("host-local", "loopback", "portmap", "ptp")
 _MASKED = (
     "systemd-resolved.service", "systemd-timesyncd.service", "systemd-logind.service", "systemd-udevd.service",
     "getty@tty1.service", "console-getty.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
@@ -52,9 +52,18 @@ NODE_TREE = Tree(
         "usr/bin/perl*", "usr/lib/x86_64-linux-gnu/perl-base", "usr/share/perl5", "usr/bin/apt*", "usr/lib/apt",
         "usr/lib/x86_64-linux-gnu/libapt*", "usr/share/zoneinfo", "usr/lib/udev/hwdb.d", "usr/lib/cni",
         "usr/bin/containerd-shim", "usr/bin/containerd-shim-runc-v1", "usr/bin/containerd-stress", "var/lib/dpkg/*",
-        "usr/lib/systemd/system/*.target.wants/systemd-update-utmp*", "etc/machine-id", "etc/cni/net.d/*",
+        "usr/lib/systemd/system/*.target.wants/systemd-update-utmp*",
+        # Not run by anything that is left: apt's C++ library, Berkeley DB, services that are masked, vector mathematics.
+        "usr/lib/x86_64-linux-gnu/libstdc++*",
+        "usr/lib/x86_64-linux-gnu/libdb-5*",
+        "usr/lib/x86_64-linux-gnu/libmvec*",
+        "usr/lib/systemd/systemd-networkd*",
+        "usr/lib/systemd/systemd-timesyncd",
+        "usr/bin/openssl",
+        "usr/sbin/ldconfig",
+        "sbin/ldconfig", "etc/machine-id", "etc/cni/net.d/*",
     ),
-    extra="cni, units, closures",
+    extra="2",
 )  # fmt: skip
 
 
@@ -173,9 +182,10 @@ class NodeImage:
             target = root / "opt/cni/bin" / plugin
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / "usr/lib/cni" / plugin, target)
-        proxy: dict[str, Path | bytes | Link | None] = {**closure(root, _PROXY_TOOLS, self._run)}
-        for plugin_file in sorted((root / "usr/lib/x86_64-linux-gnu/xtables").glob("*.so")):
-            proxy[f"/usr/lib/x86_64-linux-gnu/xtables/{plugin_file.name}"] = plugin_file
+        plugins = sorted((root / "usr/lib/x86_64-linux-gnu/xtables").glob("*.so"))
+        # iptables loads its matches as plugins, and those have libraries of their own.
+        wanted = [*_PROXY_TOOLS, *(f"/{plugin.relative_to(root)}" for plugin in plugins)]
+        proxy: dict[str, Path | bytes | Link | None] = {**closure(root, wanted, self._run)}
         files_layer(self._closure_path("proxy"), _usr_merged(proxy) | {"run": None, "tmp": None})
         applets = self._run(["chroot", root, "/bin/busybox", "--list"], timeout=30.0).stdout.split()
         files_layer(self._closure_path("busybox"), _busybox(closure(root, ["/bin/busybox"], self._run), applets))
@@ -187,7 +197,7 @@ class NodeImage:
         """Unpack image archives with the node's own containerd and keep the result as an image."""
         self._remove_stale_containers()
         name = f"{_PRELOADER}-{os.getpid()}"
-        mounts = [f"--volume={archive}:/archives/{number}.tar:ro" for number, archive in enumerate(archives)]
+        mounts = [f"--volume={archive}:/media/{number}.tar:ro" for number, archive in enumerate(archives)]
         self._docker(
             "run", "--detach", "--name", name, "--privileged", "--network=none", "--tmpfs=/run", *mounts,
             "--entrypoint=sleep", root_image, "infinity", timeout=_LOAD,
@@ -212,12 +222,15 @@ class NodeImage:
 _PRELOAD = """
 containerd --log-level warn & engine=$!
 for _ in $(seq 200); do ctr version >/dev/null 2>&1 && break; kill -0 $engine; sleep 0.1; done
-for archive in /archives/*.tar; do ctr --namespace k8s.io images import "$archive" >/dev/null; done
+for archive in /media/*.tar; do ctr --namespace k8s.io images import "$archive" >/dev/null; done
 for blob in $(ctr --namespace k8s.io content ls --quiet); do
   if [[ $(ctr --namespace k8s.io content get "$blob" | head --bytes 1) != '{' ]]; then
     ctr --namespace k8s.io content rm "$blob" >/dev/null
   fi
 done
+# Blobs vanish from disk in the background; deleting a lease with --sync waits until they have.
+ctr --namespace k8s.io leases create --id collect >/dev/null
+ctr --namespace k8s.io leases delete --sync collect >/dev/null
 binary=$(ls -d /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/*/fs/usr/local/bin/kubernetes)
 for command in kubeadm kubectl kubelet; do ln -s "$binary" /usr/bin/$command; done
 kill $engine
