@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from harness.kit.documents import Manifest
-from harness.kube import Conflict, NotFound, Ref
+from harness.kube import Conflict, Invalid, NotFound, Ref
 from harness.kube.objects import dig, name_of, namespace_of, uid_of, version_of
 from harness.kudo.admission import Denied, admitted_spec, intent_of, mark_admitted
 from harness.kudo.cache import Cache
@@ -149,7 +149,7 @@ class Reconciler:
         except Conflict:
             self._refresh(instance)
             return 0.0
-        except NotFound:
+        except (NotFound, Invalid):  # a uid that is not the object's any more makes a patch invalid
             if self._refresh(instance):
                 raise
             return 0.0

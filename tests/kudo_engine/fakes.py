@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from harness.kit.documents import Manifest
-from harness.kube import AlreadyExists, ApiError, Conflict, Event, EventType, NotFound, Ref, UnknownKind
+from harness.kube import AlreadyExists, ApiError, Conflict, Event, EventType, Invalid, NotFound, Ref, UnknownKind
 from harness.kube.objects import dig, labels_of, name_of, namespace_of
 
 API = "kudo.dev/v1beta1"
@@ -146,12 +146,7 @@ class FakeCluster:
     ) -> Manifest:
         with self._request(f"patch {subresource or ''}".strip(), kind, name):
             item = self._found(api_version, kind, name, namespace)
-            for key in ("uid", "resourceVersion"):
-                wanted = (body.get("metadata") or {}).get(key)
-                if wanted is not None and wanted != item["metadata"][key]:
-                    raise Conflict(
-                        f"patch {name}", status=409, reason="Conflict", message="the object has been modified"
-                    )
+            _check_preconditions(item, body.get("metadata") or {})
             parts = {"status"} if subresource == "status" else set(body) - ({"status"} if kind == "Instance" else set())
             changed = copy.deepcopy(item)
             for key in parts:
@@ -272,6 +267,13 @@ class FakeClock:
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.seconds)
+
+
+def _check_preconditions(item: Manifest, wanted: Mapping[str, Any]) -> None:
+    if wanted.get("resourceVersion") not in (None, item["metadata"]["resourceVersion"]):
+        raise Conflict("patch", status=409, reason="Conflict", message="the object has been modified")
+    if wanted.get("uid") not in (None, item["metadata"]["uid"]):
+        raise Invalid("patch", status=422, reason="Invalid", message="metadata.uid: field is immutable")
 
 
 def merge_patch(value: Any, patch: Any) -> Any:

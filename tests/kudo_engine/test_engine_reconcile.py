@@ -559,6 +559,23 @@ def test_instance_that_vanishes_during_a_pass() -> None:
     assert [bench.once(), bench.once()] == [0.0, None]
 
 
+@pytest.mark.parametrize("at", ["create", "patch status"])
+def test_instance_that_is_replaced_during_a_pass(at: str) -> None:
+    """The outcome of a pass is not written to a new Instance of the same name; that one runs its own plan."""
+    bench = rig()
+
+    def replace(verb: str, kind: str, _name: str) -> None:
+        if (verb, kind) in {("create", "ConfigMap"), ("patch status", "Instance")} and verb == at:
+            bench.cluster.before = None
+            bench.cluster.drop("Instance", "orders")
+            bench.cluster.create(instance_manifest())
+
+    bench.cluster.before = replace
+    assert bench.once() == 0.0
+    assert "status" not in bench.instance
+    assert bench.settle()["status"]["planStatus"]["deploy"]["uid"] == "run-2"
+
+
 def test_missing_namespace_is_an_error() -> None:
     """A NotFound that is not about the Instance is not swallowed."""
     bench = rig()

@@ -1,0 +1,30 @@
+"""Fixtures of the engine's contract tests: a real API server with KUDO's kinds, and a namespace of one's own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from harness.clusters.control_plane import ControlPlane
+from harness.kube import Kube
+from harness.kudo.crds import install_crds
+
+
+@pytest.fixture(scope="session")
+def kudo_server() -> Iterator[ControlPlane]:
+    """Yield a running API server without nodes that serves KUDO's kinds."""
+    with ControlPlane() as plane:
+        with Kube.connect(plane.kubeconfig) as kube:
+            install_crds(kube)
+        yield plane
+
+
+@pytest.fixture
+def kube(kudo_server: ControlPlane) -> Iterator[Kube]:
+    """Yield a client of the API server whose default namespace is new."""
+    with Kube.connect(kudo_server.kubeconfig) as kube:
+        kube.default_namespace = f"test-{uuid.uuid4().hex[:8]}"
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.default_namespace}})
+        yield kube
