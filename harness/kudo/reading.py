@@ -127,6 +127,9 @@ class Section:
     def _scalar(self, value: Any, wanted: str, name: str, *rest: int) -> str:
         if isinstance(value, (dict, list)):
             raise self._error(f"{wanted} for {name}", value, name, *rest)
+        if isinstance(value, bool):
+            place, text = self.at(name, *rest), scalar_text(value)
+            self.warnings.append(f"{place}: {name} is the boolean {text} in YAML, quote it to mean its own text")
         return scalar_text(value)
 
     def _error(self, wanted: str, value: Any, *names: str | int) -> PackageError:
