@@ -137,13 +137,13 @@ class GoBuild:
             return
         self._machine.require_space(self._layout.cache, _SPACE, "building Kubernetes")
         self._machine.require_go(_FIRST_GO)
-        done = f"kubernetes {self.version}: built {len(programs)} of {len(ALL)} programs"
+        done = f"kubernetes {self.version}: built {len(programs)} programs"
         with stages.stage(f"kubernetes {self.version}: building", done):
             begun = time.monotonic()
             for number, program in enumerate(programs, start=1):
-                left = sum(later.seconds for later in programs[number - 1 :])
                 label = f"kubernetes {self.version}: building {number} of {len(programs)} programs, {program.name}"
-                self._build(program, stages, _Progress(label=label, begun=begun, left=left))
+                ends = time.monotonic() + sum(later.seconds for later in programs[number - 1 :])
+                self._build(program, stages, _Progress(label=label, begun=begun, ends=ends))
 
     def _build(self, program: Program, stages: Stages, progress: _Progress) -> None:
         version = versions.DEFAULT if program.companion else self.version
@@ -182,7 +182,7 @@ class GoBuild:
     def _kubernetes_mod(self, version: str) -> str:
         """Return the text of Kubernetes' own go.mod."""
         self._layout.work.mkdir(parents=True, exist_ok=True)
-        argv = [self._go, "list", "-m", "-f", "{{.GoMod}}", f"{_KUBERNETES}@{version}"]
+        argv = [str(self._go), "list", "-m", "-f", "{{.GoMod}}", f"{_KUBERNETES}@{version}"]
         found = self._run(argv, timeout=_FETCH, cwd=self._layout.work, env=_go_env() | {"GO111MODULE": "on"})
         return Path(found.stdout.strip()).read_text(encoding="utf-8")
 
@@ -200,17 +200,18 @@ _FIRST_GO = "1.24"  # older ones know no tool lines; what a Kubernetes version i
 class _Progress:
     label: str
     begun: float
-    left: float
+    ends: float  # as far as the programs' usual durations tell
 
-    def text(self) -> str:
-        return f"{self.label}, {took(time.monotonic() - self.begun)} so far (about {took(self.left)} left)"
+    def text(self, now: float) -> str:
+        left = f"about {took(self.ends - now)} left" if self.ends > now + 1 else "longer than usual"
+        return f"{self.label}, {took(now - self.begun)} so far ({left})"
 
 
 def module_text(version: str, kubernetes_mod: str, companions: Mapping[str, str]) -> str:
     """Return the go.mod that makes Kubernetes' own packages buildable outside its repository.
 
-    Kubernetes' go.mod replaces its staging modules by folders, which no other module can follow: here they are replaced by
-    their published versions (v1.36.3 is published as v0.36.3).
+    Kubernetes' go.mod replaces its staging modules by folders, which no other module can follow: here they are
+    replaced by their published versions (v1.36.3 is published as v0.36.3).
 
     Args:
         version: the Kubernetes version, e.g. "v1.36.3".
@@ -241,7 +242,7 @@ def _go_line(mod: str) -> str:
 def _ended(child: Child, stages: Stages, progress: _Progress) -> bool | Pending:
     if not child.running():
         return True
-    stages.progress(progress.text())
+    stages.progress(progress.text(time.monotonic()))
     return Pending(f"{progress.label}: still running")
 
 

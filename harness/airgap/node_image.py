@@ -1,4 +1,4 @@
-"""The image of a kind node: a small Debian with systemd, containerd and Kubernetes, all container images already unpacked.
+"""The image of a kind node: a small Debian with systemd, containerd and Kubernetes, container images unpacked.
 
 Nothing is pulled when a cluster is made from it. Imported by the rest of harness.airgap.
 """
@@ -23,48 +23,48 @@ from harness.kit.stages import Stages
 
 __all__ = ["NODE_TREE", "NodeImage", "node_reference", "system_key"]
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 _RECIPE = 1  # raise it when this module makes another image from the same inputs
 _PRELOADER = "harness-preload"
 _LOAD = 300.0  # seconds
 _BUILD = 900.0
 _CNI = ("host-local", "loopback", "portmap", "ptp")
-_MASKED = (
-    "systemd-resolved.service", "systemd-timesyncd.service", "systemd-logind.service", "systemd-udevd.service",
-    "getty@tty1.service", "console-getty.service", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
-    "e2scrub_all.timer", "fstrim.timer", "systemd-journald-audit.socket", "dev-hugepages.mount", "sys-kernel-debug.mount",
-    "sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount", "systemd-update-utmp.service",
-)  # fmt: skip
+_MASKED = _words(
+    """systemd-resolved.service systemd-timesyncd.service systemd-logind.service systemd-udevd.service
+    systemd-update-utmp.service systemd-journald-audit.socket getty@tty1.service console-getty.service
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer dev-hugepages.mount
+    sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount"""
+)
 _ENABLED = ("containerd.service", "kubelet.service", "pod-routes.service")
-_PROXY_TOOLS = (
-    "/usr/sbin/iptables", "/usr/sbin/iptables-save", "/usr/sbin/iptables-restore", "/usr/sbin/ip6tables",
-    "/usr/sbin/ip6tables-save", "/usr/sbin/ip6tables-restore", "/usr/sbin/nft", "/usr/sbin/conntrack", "/usr/sbin/ip",
-    "/usr/bin/kmod", "/sbin/modprobe",
-)  # fmt: skip
+_PROXY_TOOLS = _words(
+    """/usr/sbin/iptables /usr/sbin/iptables-save /usr/sbin/iptables-restore /usr/sbin/ip6tables
+    /usr/sbin/ip6tables-save /usr/sbin/ip6tables-restore /usr/sbin/nft /usr/sbin/conntrack /usr/sbin/ip
+    /usr/bin/kmod /sbin/modprobe"""
+)
 NODE_TREE = Tree(
     name="node",
-    packages=(
-        "systemd", "systemd-sysv", "dbus", "containerd", "runc", "iptables", "nftables", "iproute2", "ethtool", "socat",
-        "conntrack", "util-linux", "mount", "kmod", "procps", "ca-certificates", "containernetworking-plugins", "busybox",
-        "curl",
+    packages=_words(
+        """systemd systemd-sysv dbus containerd runc iptables nftables iproute2 ethtool socat conntrack util-linux
+        mount kmod procps ca-certificates containernetworking-plugins busybox curl"""
     ),
     trim=(
-        # Neither packages nor perl programs run in a node; containerd 1.x shims are those of old clusters.
-        "usr/bin/perl*", "usr/lib/x86_64-linux-gnu/perl-base", "usr/share/perl5", "usr/bin/apt*", "usr/lib/apt",
-        "usr/lib/x86_64-linux-gnu/libapt*", "usr/share/zoneinfo", "usr/lib/udev/hwdb.d", "usr/lib/cni",
-        "usr/bin/containerd-shim", "usr/bin/containerd-shim-runc-v1", "usr/bin/containerd-stress", "var/lib/dpkg/*",
-        "usr/lib/systemd/system/*.target.wants/systemd-update-utmp*",
-        # Not run by anything that is left: apt's C++ library, Berkeley DB, services that are masked, vector mathematics.
-        "usr/lib/x86_64-linux-gnu/libstdc++*",
-        "usr/lib/x86_64-linux-gnu/libdb-5*",
-        "usr/lib/x86_64-linux-gnu/libmvec*",
-        "usr/lib/systemd/systemd-networkd*",
-        "usr/lib/systemd/systemd-timesyncd",
-        "usr/bin/openssl",
-        "usr/sbin/ldconfig",
-        "sbin/ldconfig", "etc/machine-id", "etc/cni/net.d/*",
+        # Neither package tools nor perl run in a node; shims other than v2 are those of old clusters; the rest is
+        # apt's C++ library, Berkeley DB, vector mathematics, and services that are masked.
+        *_words("""usr/bin/perl* usr/lib/x86_64-linux-gnu/perl-base usr/share/perl5 usr/bin/apt* usr/lib/apt
+        usr/lib/x86_64-linux-gnu/libapt* usr/share/zoneinfo usr/lib/udev/hwdb.d usr/lib/cni var/lib/dpkg/*
+        usr/bin/containerd-shim usr/bin/containerd-shim-runc-v1 usr/bin/containerd-stress usr/bin/openssl
+        usr/lib/x86_64-linux-gnu/libstdc++* usr/lib/x86_64-linux-gnu/libdb-5* usr/lib/x86_64-linux-gnu/libmvec*
+        usr/lib/systemd/systemd-networkd* usr/lib/systemd/systemd-timesyncd usr/sbin/ldconfig sbin/ldconfig"""),
+        # Each node makes these for itself.
+        "etc/machine-id",
+        "etc/cni/net.d/*",
     ),
-    extra="2",
-)  # fmt: skip
+    extra=" ".join([*_CNI, *_PROXY_TOOLS]),
+)
 
 
 class NodeImage:
@@ -173,7 +173,7 @@ class NodeImage:
 
     def _wanted_images(self) -> list[str]:
         """Return the image references that this version's kubeadm asks for."""
-        argv = [self._commands / "kubeadm", "config", "images", "list", "--kubernetes-version", self.version]
+        argv = [str(self._commands / "kubeadm"), "config", "images", "list", "--kubernetes-version", self.version]
         return self._run(argv, timeout=30.0).stdout.split()
 
     def _finish_tree(self, root: Path) -> None:
