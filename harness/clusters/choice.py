@@ -16,7 +16,7 @@ def choose_provider(options: ClusterOptions, parts: Parts | None = None) -> Prov
 
     Args:
         options: what the user asked for.
-        parts: kind's outside world.
+        parts: kind's outside world; its stages tell of an existing cluster too.
 
     Raises:
         UsageError: options that exclude each other.
@@ -35,4 +35,4 @@ def choose_provider(options: ClusterOptions, parts: Parts | None = None) -> Prov
             seen=f"a kubeconfig or context was named, and also {', '.join(seen)}",
             run="the same command without one of them",
         )
-    return ExistingProvider(options)
+    return ExistingProvider(options, stages=parts.stages if parts else None)

@@ -144,7 +144,7 @@ class KindProvider:
                 return self._make(program, name, provisioned)
             record = self._parts.records.find(name)
             if record is None or record.status == "ready":
-                return self._reuse(program, name, record)
+                return self._reuse(program, name, record, provisioned)
             # The lock is ours, so its maker was killed half-way.
             with self._parts.stages.stage(f"kind {name}: half made by a killed run, removing it"):
                 program.delete(name)
@@ -160,10 +160,10 @@ class KindProvider:
             delete_recorded(cluster.name, self._parts)
 
     def export_logs(self, cluster: Cluster, folder: Path) -> None:
-        """Write the logs of all nodes to a folder."""
+        """Write the logs of all nodes to a folder; trouble with that is told and hides nothing."""
         record = self._parts.records.find(cluster.name)
         if record is not None:
-            _recorded_program(record, self._parts).export_logs(cluster.name, folder)
+            self._save_logs(_recorded_program(record, self._parts), cluster.name, folder)
 
     def _program(self, provisioned: Provisioned) -> KindProgram:
         path = find_kind(self.options.kind, provisioned.kind)
@@ -178,6 +178,7 @@ class KindProvider:
             status="creating",
             keep=options.keep,
             kind=str(program.path),
+            image=options.image or provisioned.node_image,
             env=dict(program.env),
         )
         records.write(record)
@@ -214,21 +215,30 @@ class KindProvider:
             with self._parts.stages.stage(f"kind {name}: loading {', '.join(images)}", f"kind {name}: images loaded"):
                 program.load(name, images)
 
-    def _reuse(self, program: KindProgram, name: str, record: Record | None) -> Cluster:
-        """Take a cluster that exists: its kubeconfig is written anew, and it must answer in the wanted version."""
+    def _reuse(self, program: KindProgram, name: str, record: Record | None, provisioned: Provisioned) -> Cluster:
+        """Take a cluster that exists: it must answer in the wanted version."""
         ours = record is not None and record.run == self.options.run and not record.keep
-        kubeconfig = self._parts.records.folder(name) / "kubeconfig"
-        program.export_kubeconfig(name, kubeconfig)
-        version = self._version(program, name, kubeconfig)
+        folder = self._parts.records.folder(name)
+        if not ours:  # the run's other processes have the file in use
+            program.export_kubeconfig(name, folder / "kubeconfig")
+            _write_launchers(folder, program, find_kubectl(self.options.kubectl, provisioned.kubectl))
+        version = self._version(program, name, folder / "kubeconfig")
         seen = record or Record(
             name=name, run="", status="ready", keep=True, kind=str(program.path), env=dict(program.env)
         )
-        if record is None:
-            _write_launchers(kubeconfig.parent, program, find_kubectl(self.options.kubectl, None))
         if not ours:
             self._parts.stages.note(f"kind {name}: re-used, Kubernetes {version}")
+            self._compare_images(seen, self.options.image or provisioned.node_image)
             self._load(program, name)
         return self._cluster(program, replace(seen, kubernetes_version=version), created=ours)
+
+    def _compare_images(self, record: Record, image: str) -> None:
+        """Say when a cluster was made from another node image: its suite images may be old ones."""
+        if record.image and image and record.image != image:
+            remove = f"harness cluster down {record.name}"
+            self._parts.stages.note(
+                f"kind {record.name}: made from {record.image}, now there is {image}; for a new cluster: {remove}"
+            )
 
     def _version(self, program: KindProgram, name: str, kubeconfig: Path) -> str:
         remove = program.command("delete", "cluster", "--name", name)
@@ -265,7 +275,7 @@ class KindProvider:
         """Remove a half-made cluster; trouble on the way is told and never hides the first error."""
         note = self._parts.stages.note
         if not isinstance(error, KeyboardInterrupt):
-            self._save_logs(program, name)
+            self._save_logs(program, name, self._parts.artifacts / f"cluster-{name}")
         try:
             program.delete(name)
         except HarnessError as trouble:
@@ -275,8 +285,7 @@ class KindProvider:
             self._parts.records.remove(name)
             note(f"kind {name}: half-made cluster removed")
 
-    def _save_logs(self, program: KindProgram, name: str) -> None:
-        folder = self._parts.artifacts / f"cluster-{name}"
+    def _save_logs(self, program: KindProgram, name: str, folder: Path) -> None:
         try:
             program.export_logs(name, folder)
         except HarnessError as trouble:
@@ -304,10 +313,19 @@ def delete_recorded(name: str, parts: Parts | None = None) -> bool:
         record = parts.records.find(name)
         if record is None:
             return False
-        with parts.stages.stage(f"kind {name}: deleting", f"kind {name}: deleted"):
-            _recorded_program(record, parts).delete(name)
+        if _engine_is_gone(record):
+            parts.stages.note(f"kind {name}: gone with its engine")
+        else:
+            with parts.stages.stage(f"kind {name}: deleting", f"kind {name}: deleted"):
+                _recorded_program(record, parts).delete(name)
         parts.records.remove(name)
         return True
+
+
+def _engine_is_gone(record: Record) -> bool:
+    """Tell whether the socket of a cluster's private engine is no longer there: its containers went with it."""
+    scheme, _, socket = record.env.get("DOCKER_HOST", "").partition("://")
+    return scheme == "unix" and not Path(socket).exists()
 
 
 def delete_run(run: str, parts: Parts | None = None) -> list[str]:

@@ -85,9 +85,11 @@ class KindProgram:
     def export_kubeconfig(self, name: str, kubeconfig: Path) -> None:
         """Write the kubeconfig of a cluster that exists."""
         kubeconfig.parent.mkdir(parents=True, exist_ok=True)
-        kubeconfig.unlink(missing_ok=True)
-        self._kind("export", "kubeconfig", "--name", name, "--kubeconfig", str(kubeconfig))
-        kubeconfig.chmod(0o600)
+        new = kubeconfig.with_name("kubeconfig.new")
+        new.unlink(missing_ok=True)
+        self._kind("export", "kubeconfig", "--name", name, "--kubeconfig", str(new))
+        new.chmod(0o600)
+        new.replace(kubeconfig)  # whoever reads it meanwhile sees the old file or the new one
 
     def export_logs(self, name: str, folder: Path) -> None:
         """Write the logs of all nodes to a folder.

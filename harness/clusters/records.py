@@ -34,6 +34,7 @@ class Record:
         status: "creating" until it was seen ready; with the lock free, its maker was killed.
         keep: whether it was made to stay.
         kind: path of the kind program that made it.
+        image: the node image it was made from; empty for kind's own choice.
         env: variables that bind kind to the engine it runs in.
         kubernetes_version: what its API server said, empty while creating.
         pid: the process that made it; the run lives as long as this one does.
@@ -44,6 +45,7 @@ class Record:
     status: Status
     keep: bool
     kind: str
+    image: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     kubernetes_version: str = ""
     pid: int = field(default_factory=os.getpid)

@@ -17,6 +17,7 @@ from harness.kit.process import Completed, ProcessError
 from harness.kit.stages import Stages
 from harness.kit.waiting import Pending
 
+ENGINE = "unix:///dev/null"  # a private engine whose socket is there
 READY_NODE = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
 READY_DNS = {"status": {"availableReplicas": 2}}
 
@@ -108,7 +109,7 @@ class FakeProvision:
     node_image: str = "harness/node:v1.36.3"
     kind: Path | None = None
     kubectl: Path | None = None
-    env: dict[str, str] = field(default_factory=lambda: {"DOCKER_HOST": "unix:///run/private.sock"})
+    env: dict[str, str] = field(default_factory=lambda: {"DOCKER_HOST": ENGINE})
     kind_config: dict[str, Any] = field(default_factory=lambda: {"networking": {"disableDefaultCNI": True}})
 
 

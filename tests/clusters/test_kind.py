@@ -34,12 +34,12 @@ def test_a_cluster_is_created_with_image_config_and_its_own_kubeconfig(world: An
         "--name", "harness-7c1e", "--config", str(folder / "config.yaml"), "--kubeconfig", str(folder / "kubeconfig"),
         "--retain", "--image", "harness/node:v1.36.3",
     ]  # fmt: skip
-    assert all(env["DOCKER_HOST"] == "unix:///run/private.sock" for env in world.kind.envs)
+    assert all(env["DOCKER_HOST"] == "unix:///dev/null" for env in world.kind.envs)
     assert (folder / "kubeconfig").stat().st_mode & 0o077 == 0
     assert cluster.created
     assert (cluster.context, cluster.kubernetes_version) == ("kind-harness-7c1e", "v1.36.3")
     assert cluster.nodes == ("harness-7c1e-control-plane", "harness-7c1e-worker")
-    assert cluster.env == {"DOCKER_HOST": "unix:///run/private.sock", "KUBECONFIG": str(cluster.kubeconfig)}
+    assert cluster.env == {"DOCKER_HOST": "unix:///dev/null", "KUBECONFIG": str(cluster.kubeconfig)}
 
 
 def test_the_configuration_labels_nodes_with_the_run(world: Any) -> None:
@@ -107,7 +107,7 @@ def test_trouble_while_clearing_up_never_hides_the_first_error(world: Any, failu
     with pytest.raises(ProcessError, match="exit code 0 of kind"):
         KindProvider(OPTIONS, world.parts).create()
     assert "no node logs" in world.said()
-    assert "remove it with: DOCKER_HOST=unix:///run/private.sock" in world.said()
+    assert "remove it with: DOCKER_HOST=unix:///dev/null" in world.said()
     assert "kind delete cluster --name harness-7c1e" in world.said()
 
 
@@ -162,6 +162,31 @@ def test_a_re_used_cluster_of_another_version_is_an_error(world: Any) -> None:
     with pytest.raises(UsageError) as caught:
         KindProvider(replace(OPTIONS, name="mine", kubernetes_version="1.35"), world.parts).create()
     assert caught.value.seen == "v1.36.3 in the cluster mine that exists"
+
+
+def test_a_kept_cluster_of_another_node_image_is_told(world: Any) -> None:
+    """A suite image that changed since is not in an old cluster: that is said, with the way to a new one."""
+    KindProvider(replace(OPTIONS, name="mine", keep=True), world.parts).create()
+    KindProvider(replace(OPTIONS, name="mine", run="beef", image="harness/node:new"), world.parts).create()
+    assert "made from harness/node:v1.36.3, now there is harness/node:new" in world.said()
+
+
+def test_a_cluster_whose_engine_is_gone_is_forgotten(world: Any) -> None:
+    """When the private engine was taken down, its clusters went with it: only the record is removed."""
+    world.parts.records.write(ready("old", env={"DOCKER_HOST": "unix:///nowhere/docker.sock"}))
+    assert delete_recorded("old", world.parts)
+    assert world.kind.commands == []
+    assert world.parts.records.all() == []
+    assert "kind old: gone with its engine" in world.said()
+
+
+def test_node_logs_that_cannot_be_had_are_told(world: Any, failure: ProcessError, tmp_path: Path) -> None:
+    """At the end of a run the logs are for information: trouble with them raises nothing."""
+    provider = KindProvider(OPTIONS, world.parts)
+    cluster = provider.create()
+    world.kind.fail["export logs"] = failure
+    provider.export_logs(cluster, tmp_path / "logs")
+    assert "kind harness-7c1e: no node logs: ERROR: failed to create cluster: no space left" in world.said()
 
 
 def test_a_half_made_cluster_of_a_killed_run_is_made_anew(world: Any) -> None:
@@ -291,5 +316,5 @@ def test_launchers_carry_the_engine(world: Any) -> None:
     """The programs that pytest-kind gets are bound to the private engine, and quote what they need to."""
     KindProvider(OPTIONS, world.parts).create()
     launcher = world.parts.records.folder("harness-7c1e") / "kind"
-    assert "export DOCKER_HOST=unix:///run/private.sock\n" in launcher.read_text()
+    assert "export DOCKER_HOST=unix:///dev/null\n" in launcher.read_text()
     assert launcher.stat().st_mode & 0o111
