@@ -15,9 +15,10 @@ from weakref import WeakSet
 
 from harness.kit.errors import UsageError
 from harness.kit.waiting import Deadline, Pending, until
+from harness.kube.address import Address, locate, place
 from harness.kube.discovery import Discovery, Resource
 from harness.kube.errors import NotFound, UnknownKind
-from harness.kube.objects import Manifest, Ref, dig, name_of, namespace_of, uid_of
+from harness.kube.objects import Manifest, Ref, dig, uid_of
 from harness.kube.portforward import PortForward
 from harness.kube.reflect import list_objects
 from harness.kube.session import Session
@@ -32,6 +33,8 @@ T = TypeVar("T")
 PatchType = Literal["merge", "json", "strategic"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 FIELD_MANAGER = "harness"
+JSON = "application/json"
+_OURS = [("fieldManager", FIELD_MANAGER)]
 _APPLY = "application/apply-patch+yaml"
 _PATCHES: dict[PatchType, str] = {
     "merge": "application/merge-patch+json",
@@ -153,7 +156,8 @@ class Kube:
             NotFound: there is none.
             UnknownKind: the kind is not served.
         """
-        return self._call("GET", "get", *self._at(api_version, kind, name, namespace))
+        address = self._at(api_version, kind, name, namespace)
+        return self._call("GET", "get", address, address.path())
 
     def find(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
         """Return an object, or None when there is none. Arguments as for get."""
@@ -189,10 +193,9 @@ class Kube:
             AlreadyExists: an object of that name is there.
             Invalid: the object is not valid; the causes name the fields.
         """
-        resource, ref, body = self._placed(manifest, namespace, subresource)
-        query = [("fieldManager", FIELD_MANAGER)]
-        name = ref.name if subresource else None
-        return self._call("POST", "create", resource, ref, name, body=body, query=query, subresource=subresource)
+        address, body = self._placed(manifest, namespace, subresource)
+        path = address.path(subresource) if subresource else address.collection
+        return self._call("POST", "create", address, path, body=body, query=_OURS)
 
     def replace(self, manifest: Manifest, namespace: str | None = None, *, subresource: str | None = None) -> Manifest:
         """Replace an object as a whole and return it as the server keeps it.
@@ -205,9 +208,8 @@ class Kube:
         Raises:
             Conflict: the object changed in between.
         """
-        resource, ref, body = self._placed(manifest, namespace, None)
-        query = [("fieldManager", FIELD_MANAGER)]
-        return self._call("PUT", "replace", resource, ref, body=body, query=query, subresource=subresource)
+        address, body = self._placed(manifest, namespace)
+        return self._call("PUT", "replace", address, address.path(subresource), body=body, query=_OURS)
 
     def apply(
         self,
@@ -230,11 +232,10 @@ class Kube:
         Raises:
             Conflict: another manager owns a field, and force is off; the causes name fields and managers.
         """
-        resource, ref, body = self._placed(manifest, namespace, None)
+        address, body = self._placed(manifest, namespace)
         query = [("fieldManager", field_manager), ("force", str(force).lower())]
-        return self._call(
-            "PATCH", "apply", resource, ref, body=body, query=query, subresource=subresource, content_type=_APPLY
-        )
+        path = address.path(subresource)
+        return self._call("PATCH", "apply", address, path, body=body, query=query, content_type=_APPLY)
 
     def patch(
         self,
@@ -262,13 +263,9 @@ class Kube:
             NotFound: there is no such object.
             Invalid: the result is not valid.
         """
-        resource, ref, path_name = self._at(api_version, kind, name, namespace)
-        query = [("fieldManager", FIELD_MANAGER)]
-        content_type = _PATCHES[patch_type]
-        return self._call(
-            "PATCH", "patch", resource, ref, path_name,
-            body=body, query=query, subresource=subresource, content_type=content_type,
-        )  # fmt: skip
+        address = self._at(api_version, kind, name, namespace)
+        path, content_type = address.path(subresource), _PATCHES[patch_type]
+        return self._call("PATCH", "patch", address, path, body=body, query=_OURS, content_type=content_type)
 
     def delete(
         self,
@@ -301,8 +298,9 @@ class Kube:
         options: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         options |= {"gracePeriodSeconds": grace} if grace is not None else {}
         options |= {"preconditions": {"uid": uid}} if uid else {}
+        address = self._at(api_version, kind, name, namespace)
         try:
-            self._call("DELETE", "delete", *self._at(api_version, kind, name, namespace), body=options)
+            self._call("DELETE", "delete", address, address.path(), body=options)
         except NotFound:
             if not missing_ok:
                 raise
@@ -341,7 +339,7 @@ class Kube:
         body: Any = None,
         *,
         query: Sequence[tuple[str, str]] = (),
-        content_type: str = "application/json",
+        content_type: str = JSON,
         wanted: str = "",
     ) -> Any:
         """Carry out any request and return its answer as JSON.
@@ -410,7 +408,7 @@ class Kube:
         answer = condition(self.find(api_version, kind, name, namespace))
         if not isinstance(answer, Pending):
             return answer
-        ref = self._at(api_version, kind, name, namespace)[1]
+        ref = self._at(api_version, kind, name, namespace).ref
         # Not started yet: then the wait is there first, and no state passes before it looks.
         with self._watch(api_version, kind, ref.namespace, fields=f"metadata.name={name}") as watch:
             return watch.until(
@@ -530,66 +528,36 @@ class Kube:
         with self._lock:
             self._open.add(opened)
 
-    def _at(self, api_version: str, kind: str, name: str, namespace: str | None) -> tuple[Resource, Ref, str]:
-        resource = self.resource(api_version, kind)
-        place = (namespace or self.default_namespace) if resource.namespaced else None
-        ref = Ref(api_version, kind, name, place)
-        return resource, ref, _checked(ref)
+    def _at(self, api_version: str, kind: str, name: str, namespace: str | None) -> Address:
+        home = self.default_namespace
+        return locate(self.resource, api_version, kind, name, namespace=namespace, default_namespace=home)
 
     def _placed(
-        self, manifest: Manifest, namespace: str | None, subresource: str | None
-    ) -> tuple[Resource, Ref, Manifest]:
-        """Return where a manifest goes, and a copy that says so."""
-        api_version, kind = manifest.get("apiVersion"), manifest.get("kind")
-        if not api_version or not kind:
-            keys = ", ".join(map(str, manifest)) or "none"
-            raise UsageError("an object with apiVersion and kind", seen=f"the keys {keys}")
-        resource = self._parent(str(api_version), str(kind), subresource)
-        own = namespace_of(manifest)
-        if own and namespace and own != namespace:
-            raise UsageError(f"{kind} {name_of(manifest)} in namespace {namespace}", seen=f"its metadata says {own}")
-        place = (own or namespace or self.default_namespace) if resource.namespaced else None
-        metadata = {**(manifest.get("metadata") or {}), **({"namespace": place} if place else {})}
-        return resource, Ref(str(api_version), str(kind), name_of(manifest), place), {**manifest, "metadata": metadata}
-
-    def _parent(self, api_version: str, kind: str, subresource: str | None) -> Resource:
-        if subresource == "eviction":
-            return self.resource("v1", "Pod")
-        if subresource == "token":
-            return self.resource("v1", "ServiceAccount")
-        return self.resource(api_version, kind)
+        self, manifest: Manifest, namespace: str | None, subresource: str | None = None
+    ) -> tuple[Address, Manifest]:
+        home = self.default_namespace
+        return place(self.resource, manifest, namespace=namespace, default_namespace=home, subresource=subresource)
 
     def _call(
         self,
         method: str,
         verb: str,
-        resource: Resource,
-        ref: Ref,
-        name: str | None = None,
+        address: Address,
+        path: str,
         *,
         body: Any = None,
         query: Sequence[tuple[str, str]] = (),
-        subresource: str | None = None,
-        content_type: str = "application/json",
+        content_type: str = JSON,
     ) -> Manifest:
-        if method in {"PUT", "PATCH"}:
-            name = _checked(ref)
-        path = resource.path(ref.namespace, name, subresource)
-        wanted = f"{verb} {ref}" + (f" ({subresource})" if subresource else "")
+        part = path.rpartition("/")[2]
+        wanted = f"{verb} {address.ref}" + (f" ({part})" if part in address.resource.subresources else "")
         try:
             answer: Manifest = self.raw(method, path, body, query=query, content_type=content_type, wanted=wanted)
         except NotFound as error:
             if not dig(error.body, "details.name"):  # not the object is missing, but the kind
-                self._discovery.forget(resource)
+                self._discovery.forget(address.resource)
             raise
         return answer
-
-
-def _checked(ref: Ref) -> str:
-    """Return the name; an empty one would address the whole collection."""
-    if not ref.name or ref.name.endswith("*"):
-        raise UsageError(f"the name of a {ref.kind}", seen=ref.name or "an empty text")
-    return ref.name
 
 
 def _why_still_there(found: Manifest) -> str:

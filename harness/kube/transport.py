@@ -223,7 +223,7 @@ class _Urllib3Transport:
         try:
             return websocket.create_connection(
                 "ws" + url.removeprefix("http"),
-                timeout=min(request.read, _CONNECT),
+                timeout=request.read,  # the answer comes when the node has answered
                 header=headers,
                 subprotocols=list(protocols),
                 sslopt=_tls(self._configuration),
