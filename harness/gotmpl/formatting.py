@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.gotmpl.strconv import can_backquote, encode, format_float, quote, quote_rune
-from harness.gotmpl.values import MISSING, Function, Struct, sorted_items, type_name
+from harness.gotmpl.values import MISSING, Function, Slice, Struct, sorted_items, type_name
 
 __all__ = ["sprint", "sprintf", "sprintln"]
 
@@ -426,6 +426,8 @@ def _map(value: dict[Any, Any], spec: _Spec, depth: int) -> str:
 
 
 def _slice(value: list[Any] | tuple[Any, ...], spec: _Spec, depth: int) -> str:
+    if spec.sharp_v and isinstance(value, Slice) and value.nil and not value:
+        return f"{type_name(value)}(nil)"
     items = [_element(item, spec, depth) for item in value]
     if spec.sharp_v:
         return f"{type_name(value)}{{{', '.join(items)}}}"

@@ -314,7 +314,7 @@ class _Parser:
         try:
             return unquote(token.text)
         except ValueError as error:
-            raise self._error(str(error), at=token)
+            raise self._error(str(error), at=token) from None
 
     # Pipelines
 
@@ -447,7 +447,7 @@ class _Parser:
         try:
             return parse_number(token)
         except ValueError as error:
-            raise self._error(str(error), at=token)
+            raise self._error(str(error), at=token) from None
 
     def _parenthesized(self) -> Node:
         if self._parens >= _DEEPEST:

@@ -23,7 +23,7 @@ __all__ = [
     "upper",
 ]
 
-_WORD = re.compile(r"c+|p+|U+(?=Ua)|UU+|Ua*|a+|n+|o+")
+_WORD = re.compile(r"[cq]+|p[pq]*|U+(?=Ua)|UU+|Ua*|a+|n+|o+")
 _CONNECTED = "apnoU"
 
 
@@ -122,7 +122,7 @@ def camel_case(text: str) -> str:
         parts.append(current)
         if not _is_connector(current):
             shouting = shouting and char.isupper()
-            current = lower(char) if shouting else char
+        current = lower(char) if shouting else char
     return "".join([*parts, current])
 
 
@@ -140,7 +140,9 @@ def kebab_case(text: str) -> str:
 
 
 def _class(char: str) -> str:
-    if _is_connector(char):
+    if char in "-_":
+        return "q"  # a connector where a word starts, punctuation inside punctuation
+    if char.isspace():
         return "c"
     if unicodedata.category(char).startswith("P"):
         return "p"
@@ -154,7 +156,7 @@ def _class(char: str) -> str:
 def _words(text: str) -> list[tuple[str, str]]:
     """Split into words with the class of their first character."""
     classes = "".join(map(_class, text))
-    return [(found[0][0], text[found.start() : found.end()]) for found in _WORD.finditer(classes)]
+    return [(found[0][0].replace("q", "c"), text[found.start() : found.end()]) for found in _WORD.finditer(classes)]
 
 
 def _joined_lower(text: str, connector: str) -> str:

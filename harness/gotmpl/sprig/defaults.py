@@ -9,6 +9,7 @@ import copy
 import math
 from typing import Any
 
+from harness.gotmpl.errors import FunctionError
 from harness.gotmpl.functions import GoFunction, function
 from harness.gotmpl.values import MISSING, Struct, is_true, kind_name, type_name
 
@@ -57,6 +58,8 @@ def _type_is_like(target: str, value: Any) -> bool:
 
 
 def _copied(value: Any) -> Any:
+    if value is None:
+        raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
     return value if isinstance(value, Struct) else copy.deepcopy(value)
 
 

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from harness.gotmpl.errors import FunctionError
-from harness.gotmpl.strconv import format_float
+from harness.gotmpl.strconv import encode, format_float, quote_rune
 from harness.gotmpl.values import MISSING, Slice, Struct, sorted_items, type_name
 
 __all__ = ["from_json", "marshal", "must_from_json"]
@@ -120,7 +120,7 @@ def _words(text: str, error: ValueError) -> str:
     if at >= len(text):
         return "unexpected end of JSON input"
     place = "after top-level value" if "Extra data" in str(error) else "looking for beginning of value"
-    return f"invalid character {text[at]!r} {place}"
+    return f"invalid character {quote_rune(encode(text[at])[0])} {place}"  # Go names the byte, as if it were a character
 
 
 def from_json(text: str) -> Any:

@@ -116,10 +116,11 @@ def _concat(*lists: Any) -> list[Any]:
 
 def _chunk(size: int, items: Any) -> Slice:
     known = _items(items, "Cannot chunk type %s")
-    if size == 0:
+    count = math.floor((len(known) - 1) / size) + 1 if size else -1
+    last = int(math.fmod(len(known), size)) or size if size else 0
+    if count < 0 or (count > 1 and size < 0) or (count and last < 0):
         raise FunctionError("runtime error: makeslice: len out of range")
-    count = math.floor((len(known) - 1) / size) + 1
-    chunks = (list(known[number * size : (number + 1) * size]) for number in range(count))
+    chunks = (list(known[number * size :][: last if number == count - 1 else size]) for number in range(count))
     return Slice("[]interface {}", chunks)
 
 

@@ -139,7 +139,7 @@ def _decimal_fold(operation: Callable[[Decimal, Decimal], Decimal]) -> Callable[
         total = _decimal(first)
         for other in others:
             total = operation(total, _decimal(other))
-        return float(total)
+        return float(total) + 0.0  # decimals have no negative zero
 
     return fold
 

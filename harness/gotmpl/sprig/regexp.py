@@ -40,7 +40,7 @@ _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _REPEAT = re.compile(r"\{(\d+)(,(\d*))?\}", re.ASCII)
 _NAME = re.compile(r"\?P?<([^>]*)>")
 _FLAGS = re.compile(r"\?([imsU]*)(?:-([imsU]+))?([:)])")
-_REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
+_REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
 
 
 class _SyntaxError(Exception):
@@ -104,7 +104,7 @@ class Regexp:
             if reference[1]:
                 return "$"
             name = reference[2] or reference[3]
-            if name.isdigit():
+            if name.isascii() and name.isdigit():
                 return found[int(name)] or "" if int(name) <= self.pattern.groups else ""
             numbers = (number for number, known in enumerate(self.names) if known == name)
             return next((found[number] for number in numbers if found[number] is not None), "")

@@ -123,6 +123,13 @@ def _substring(start: int, end: int, text: str) -> str:
     return _cut(text, start, end)
 
 
+def _without_space(text: str) -> str:
+    """Drop space; where there is some, the other bytes become characters one by one, as sprig's library has it."""
+    data = encode(text).decode("latin-1")
+    kept = "".join(char for char in data if char not in _SPACE)
+    return text if kept == data else kept
+
+
 def _trim_suffix(suffix: str, text: str) -> str:
     return text.removesuffix(suffix)
 
@@ -172,7 +179,7 @@ STRINGS: dict[str, GoFunction] = {
     "trimAll": function("string, string", lambda cut, text: text.strip(cut) if cut else text),
     "trimSuffix": function("string, string", _trim_suffix),
     "trimPrefix": function("string, string", _trim_prefix),
-    "nospace": function("string", lambda text: "".join(char for char in text if char not in _SPACE)),
+    "nospace": function("string", _without_space),
     "initials": function("string", initials),
     "swapcase": function("string", swap_case),
     "snakecase": function("string", snake_case),
