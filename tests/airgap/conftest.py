@@ -13,7 +13,7 @@ from harness.airgap.machine import Machine
 from harness.kit.process import Completed, ProcessError
 from harness.kit.stages import Stages
 
-Answer = str | ProcessError | int
+Answer = str | ProcessError | int | tuple[int, str]
 
 
 class FakeRun:
@@ -26,7 +26,7 @@ class FakeRun:
         self.rules: list[tuple[tuple[str, ...], Answer | Callable[[list[str]], Answer]]] = []
 
     def on(self, *words: str, gives: Answer | Callable[[list[str]], Answer]) -> None:
-        """Answer commands that start with these words: a text, an exit code, or an error."""
+        """Answer commands that start with these words: a text, an exit code (and standard error), or an exception."""
         self.rules.insert(0, (words, gives))
 
     def __call__(
@@ -50,13 +50,11 @@ class FakeRun:
                 break
         if isinstance(answer, ProcessError):
             raise answer
-        code = answer if isinstance(answer, int) else 0
+        code, why = answer if isinstance(answer, tuple) else (answer if isinstance(answer, int) else 0, "refused")
         if code and check:
             raise ProcessError(f"exit code 0 of {command[0]}", seen=f"exit code {code}")
         text = answer if isinstance(answer, str) else ""
-        return Completed(
-            argv=tuple(command), returncode=code, stdout=text, stderr="refused" if code else "", seconds=0.0
-        )
+        return Completed(argv=tuple(command), returncode=code, stdout=text, stderr=why if code else "", seconds=0.0)
 
     def starting(self, *words: str) -> list[list[str]]:
         """Return the recorded commands that start with these words."""
