@@ -147,6 +147,7 @@ def wait_for_plan(kube: Api, instance: Manifest, *, timeout: float | Deadline) -
             )
         entry = find_entry((found.get("status") or {}).get("planStatus") or {}, plan) or {}
         if entry.get("uid") != uid:
+            _check_not_replaced(found, plan, uid)
             return Pending(f"plan {plan} has not started")
         if entry.get("status") == "COMPLETE":
             return found
@@ -158,6 +159,17 @@ def wait_for_plan(kube: Api, instance: Manifest, *, timeout: float | Deadline) -
     return kube.until(
         API_VERSION, "Instance", metadata["name"], metadata["namespace"], ended, timeout=timeout, wanted=wanted
     )
+
+
+def _check_not_replaced(instance: Manifest, plan: str, uid: str) -> None:
+    """Refuse to wait for an execution that nobody will make any more."""
+    scheduled = (instance.get("spec") or {}).get("planExecution") or {}
+    if scheduled.get("uid") not in (None, "", uid):
+        raise CheckError(
+            f"the execution of plan {plan} that was scheduled",
+            seen=f"plan {scheduled.get('planName')} was scheduled in its place",
+            where=f"instance {instance['metadata']['namespace']}/{instance['metadata']['name']}",
+        )
 
 
 def unfinished(entry: Mapping[str, Any]) -> str:

@@ -99,7 +99,9 @@ def plan_history(kube: Api, *, namespace: str, instance: str) -> str:
     Raises:
         KudoError: no such instance.
     """
-    found = get_instance(kube, namespace, instance, message=f"instance {namespace}/{instance} does not exist")
+    found = get_instance(
+        kube, namespace, instance, message=f"client Error: instance {namespace}/{instance} does not exist"
+    )
     return tree(history_tree((found.get("status") or {}).get("planStatus") or {}))
 
 

@@ -143,8 +143,7 @@ def uninstall(arguments: argparse.Namespace) -> None:
     if arguments.words:
         raise KudoError("expecting no arguments provided for uninstall. Only named flags are accepted", usage=True)
     if not arguments.instance:
-        text = "--instance flag has to be provided to indicate which instance you want to uninstall"
-        raise KudoError(text, usage=True)
+        raise KudoError('required flag(s) "instance" not set', usage=True)
     with _connected(arguments) as to:
         operations.uninstall(
             to.kube, namespace=to.namespace, instance=arguments.instance, wait=_wait(arguments), say=say

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from harness.kit.documents import Manifest
-from harness.kit.errors import CheckError, DeadlineError, HarnessError
+from harness.kit.errors import CheckError, DeadlineError, HarnessError, did_you_mean
 from harness.kit.waiting import Pending
-from harness.kube import ApiError, Conflict
+from harness.kube import ApiError, Conflict, NotFound
 from harness.kudo.admission import DENIED_PREFIX, Denied, admit_create, admit_update, mark_admitted
 from harness.kudo.api import Api, get_instance, get_version, unfinished, wait_for_plan
 from harness.kudo.dependencies import Resolved, resolve
@@ -140,9 +140,13 @@ def _install_operator(kube: Api, resolved: Resolved, namespace: str, say: Say, w
 
 def _create_operator(kube: Api, operator: Manifest, namespace: str, say: Say) -> None:
     name = operator["metadata"]["name"]
-    if kube.find(API_VERSION, "Operator", name, namespace) is None:
+    if kube.find(API_VERSION, "Operator", name, namespace) is not None:
+        return
+    try:
         kube.create(operator)
-        say(f"operator {namespace}/{name} created")
+    except NotFound as error:  # the first object of an installation finds out that its namespace is missing
+        raise KudoError(error.message, run="the same with --create-namespace") from error
+    say(f"operator {namespace}/{name} created")
 
 
 def _create_version(kube: Api, version: Manifest, namespace: str, say: Say) -> None:
@@ -281,7 +285,10 @@ def trigger(kube: Api, *, namespace: str, instance: str, plan: str, wait: float 
     Raises:
         KudoError: no such instance, or the plan may not run now.
     """
-    get_instance(kube, namespace, instance)
+    plans = get_version(kube, namespace, get_instance(kube, namespace, instance)).plans
+    if plan not in plans:
+        hint = did_you_mean(plan, plans)
+        raise KudoError(f"{DENIED_PREFIX}plan {plan} does not exist", seen=hint, exists=sorted(plans))
 
     def change(manifest: Manifest) -> None:
         manifest["spec"]["planExecution"] = {"planName": plan, "uid": str(uuid.uuid4())}

@@ -116,6 +116,19 @@ def test_refusals_come_with_their_reason(run: Run, make_package: MakePackage) ->
     assert "plan nope does not exist" in run("plan", "trigger", "--instance", "shop-instance", "--name", "nope")[2]
 
 
+def test_init_may_be_repeated(run: Run) -> None:
+    """The definitions stay, and it says the same."""
+    assert run("init", "--crd-only") == (0, "✅ installed crds\n", "")
+
+
+def test_a_namespace_that_is_missing(server: ControlPlane, run: Run, make_package: MakePackage) -> None:
+    """The error says what to do, and doing it helps."""
+    name = f"new-{uuid4().hex[:8]}"
+    code, _out, err = run("install", make_package(), "-n", name)
+    assert (code, err) == (1, f'Error: namespaces "{name}" not found\n  next    the same with --create-namespace\n')
+    assert run("install", make_package(), "-n", name, "--create-namespace", "--wait")[0] == 0
+
+
 def test_a_triggered_plan_runs_again(run: Run, make_package: MakePackage) -> None:
     """To its end."""
     run("install", make_package(), "--wait")

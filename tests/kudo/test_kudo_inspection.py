@@ -117,6 +117,12 @@ def test_the_history_of_plans(kube: FakeCluster) -> None:
     )
 
 
+def test_the_history_of_an_instance_that_is_missing(kube: FakeCluster) -> None:
+    """The original has a prefix here."""
+    with pytest.raises(KudoError, match="client Error: instance shop/nope does not exist"):
+        plan_history(kube, namespace="shop", instance="nope")
+
+
 def test_what_is_installed(kube: FakeCluster) -> None:
     """Lists of one kind, or all nested."""
     assert get(kube, "instances", namespace="shop") == (

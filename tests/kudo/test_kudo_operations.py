@@ -335,6 +335,18 @@ def test_an_update_can_be_waited_for(session: Session, make_package: MakePackage
         session.update({"GREETING": "ho"}, wait=10)
 
 
+def test_a_wait_for_a_plan_that_was_replaced_ends(session: Session, make_package: MakePackage) -> None:
+    """Somebody scheduled another execution meanwhile."""
+    created = session.install(make_package())
+
+    def replace() -> None:
+        session.kube.instance("shop-instance")["spec"]["planExecution"]["uid"] = "another"
+
+    session.kube.later = [replace]
+    with pytest.raises(CheckError, match="was scheduled in its place"):
+        wait_for_plan(session.kube, created, timeout=1)
+
+
 def test_an_update_without_change_waits_for_nothing(session: Session, make_package: MakePackage) -> None:
     """No plan is scheduled."""
     session.install(make_package(), parameters={"GREETING": "hi"})

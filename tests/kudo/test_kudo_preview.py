@@ -10,7 +10,7 @@ import pytest
 
 from harness.kit.errors import UsageError
 from harness.kudo.model import OperatorVersion
-from harness.kudo.package import package_objects
+from harness.kudo.package import package_objects, version_of
 from harness.kudo.packages import load_package
 from harness.kudo.preview import Rendered, check_given, rendered_stream, rendered_tasks, unknown_parameters
 from harness.kudo.rendering import FatalRenderError
@@ -119,6 +119,27 @@ def test_a_toggle_needs_a_boolean(version: OperatorVersion, value: str, cause: s
     """The texts are those of the engine."""
     with pytest.raises(FatalRenderError) as caught:
         preview(version, {"ENABLED": value})
+    assert caught.value.cause == cause
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (("parameter: ENABLED", "parameter: GONE"), "no value for parameter GONE found"),
+        (("type: boolean", "type: array"), "value of parameter ENABLED isn't a string"),
+        (("kind: Delete", "kind: Delte"), "unknown task kind Delte"),
+    ],
+)
+def test_tasks_that_cannot_run(make_package: MakePackage, change: tuple[str, str], cause: str) -> None:
+    """A toggle without its parameter or with a list, and kinds that do not exist."""
+    operator = OPERATOR.replace("tasks: [config]", "tasks: [maybe, removal]") + TASKS
+    parameters = PARAMETERS + "- name: ENABLED\n  default: []\n  type: boolean\n"
+    folder = make_package(
+        operator.replace(*change), parameters.replace(*change), {"config.yaml": TEMPLATE, "empty.yaml": ""}
+    )
+    version = version_of(load_package(folder))
+    with pytest.raises(FatalRenderError) as caught:
+        preview(version, {"ENABLED": "true"} if "kind" in change[0] else {})
     assert caught.value.cause == cause
 
 

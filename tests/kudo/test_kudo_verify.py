@@ -318,6 +318,24 @@ def test_how_parameters_are_described() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("  displayName: 'Greeting:'\n", "has a displayName ending with ':'"),
+        ("  displayName: greeting\n", "has a displayName that does not start with a capital letter"),
+        ("  displayName: Greeting\n", "has no description"),
+        (
+            "  displayName: Greeting\n  description: says.\n",
+            "has a description that does not start with a capital letter",
+        ),
+    ],
+)
+def test_the_first_fault_of_a_description_counts(text: str, problem: str) -> None:
+    """Names before descriptions."""
+    report = verified(parameters=PARAMETERS + text, checks=("display", "desc"))
+    assert report.findings[0].text == f'parameter "GREETING" {problem}'
+
+
 def test_an_unknown_check_of_descriptions() -> None:
     """The error lists the known ones."""
     with pytest.raises(KudoError) as caught:
