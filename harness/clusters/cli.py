@@ -6,6 +6,7 @@ Imported by harness.cli; imports what a command needs only when it runs.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 def add_clean(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `clean` to the verbs of `harness`."""
     clean = verbs.add_parser("clean", help="remove the namespaces that killed runs left in a cluster")
-    add_target(clean)
+    clean.add_argument("--kubeconfig", type=Path, help="the cluster's kubeconfig")
+    clean.add_argument("--context", help="the context in it; needed unless the kubeconfig has only one")
     clean.add_argument("--run", metavar="ID", help="only what this run left")
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     clean.set_defaults(handler=_clean)
@@ -52,6 +54,7 @@ def add_clean(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _up(arguments: argparse.Namespace) -> int:
     from harness.clusters.config import ClusterOptions, new_run_id
     from harness.clusters.kind import KindProvider
+    from harness.clusters.provider import kept_line
 
     options = ClusterOptions(
         run=new_run_id(),
@@ -64,8 +67,9 @@ def _up(arguments: argparse.Namespace) -> int:
         recipes=tuple(str(path) for path in arguments.images),
     )
     cluster = KindProvider(options).create()
-    environment = " ".join(f"{name}={value}" for name, value in sorted(cluster.env.items()))
+    environment = " ".join(f"{name}={shlex.quote(value)}" for name, value in sorted(cluster.env.items()))
     sys.stdout.write(f"export {environment}\n")
+    sys.stderr.write(f"{kept_line(cluster)}\n")
     return 0
 
 
@@ -98,10 +102,13 @@ def _down(arguments: argparse.Namespace) -> int:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
+    from harness.clusters.kubeconfig import choose_context
     from harness.clusters.leftovers import remove_leftovers
     from harness.kube import Kube
 
-    kube = Kube.connect(arguments.kubeconfig, arguments.context)
+    # It deletes: the current context alone is not enough.
+    chosen = choose_context(arguments.kubeconfig, arguments.context, option="--context")
+    kube = Kube.connect(chosen.path, chosen.context)
     try:
         return remove_leftovers(kube, run=arguments.run, dry_run=arguments.dry_run)
     finally:

@@ -16,7 +16,6 @@ from harness.kit.errors import UsageError, did_you_mean
 
 __all__ = ["Chosen", "choose_context", "pinned"]
 
-_OPTION = "--harness-context"
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
 
@@ -49,7 +48,13 @@ class _File:
         return tuple(str(entry["name"]) for entry in _entries(self.value, "contexts"))
 
 
-def choose_context(kubeconfig: Path | None, context: str | None, environ: Mapping[str, str] = os.environ) -> Chosen:
+def choose_context(
+    kubeconfig: Path | None,
+    context: str | None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    option: str = "--harness-context",
+) -> Chosen:
     """Return the kubeconfig and context that the user named.
 
     Args:
@@ -57,15 +62,16 @@ def choose_context(kubeconfig: Path | None, context: str | None, environ: Mappin
             only for a context that was named.
         context: the context that was named; the file's only one when None.
         environ: where KUBECONFIG is looked up.
+        option: how the user names a context, for errors.
 
     Raises:
         UsageError: neither was named, the file has several contexts and none was named, or there is no such context.
     """
     if kubeconfig is None and context is None:
-        raise UsageError("a cluster that was named", seen=f"neither --kubeconfig nor {_OPTION}")
+        raise UsageError("a cluster that was named", seen=f"neither --kubeconfig nor {option}")
     files = [_read(path) for path in ([kubeconfig.absolute()] if kubeconfig else _default_files(environ))]
     if context is None:
-        return Chosen(path=files[0].path, context=_only_context(files[0]), value=files[0].value)
+        return Chosen(path=files[0].path, context=_only_context(files[0], option), value=files[0].value)
     for file in files:
         if context in file.contexts:
             return Chosen(path=file.path, context=context, value=file.value)
@@ -101,10 +107,10 @@ def pinned(chosen: Chosen) -> Manifest:
     }
 
 
-def _only_context(file: _File) -> str:
+def _only_context(file: _File, option: str) -> str:
     if len(file.contexts) == 1:
         return file.contexts[0]
-    hint = f"{_OPTION} {file.current}" if file.current in file.contexts else f"{_OPTION} NAME"
+    hint = f"{option} {file.current}" if file.current in file.contexts else f"{option} NAME"
     raise UsageError(
         "the context to write to, said explicitly",
         seen=f"{len(file.contexts)} contexts" + (f", the current one is {file.current}" if file.current else ""),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from harness.kit.documents import Manifest
 from harness.report.events import EventLine, event_lines
 from harness.report.fact import Fact, Rank
+from harness.report.plans import plan_line
 from harness.report.pods import pod_facts
 from harness.report.snapshot import Snapshot, age, name_of, owner_chain
 
@@ -24,6 +25,7 @@ def find_facts(snapshot: Snapshot) -> list[Fact]:
     found = [
         *_namespace_facts(snapshot),
         *_node_facts(snapshot),
+        *_plan_facts(snapshot),
         *_claim_facts(snapshot, events),
         *_workload_facts(snapshot, events),
         *(fact for pod in snapshot.of("Pod") for fact in pod_facts(snapshot, pod, events)),
@@ -64,6 +66,22 @@ def _node_facts(snapshot: Snapshot) -> Iterator[Fact]:
                 since=str(entry.get("lastTransitionTime") or ""),
                 run=f"kubectl describe node {name_of(node)}",
             )
+
+
+def _plan_facts(snapshot: Snapshot) -> Iterator[Fact]:
+    """Yield plans that failed; what cannot be mended by waiting comes before the pods, which it never made."""
+    for instance in snapshot.of("Instance"):
+        line, _, message = plan_line(instance).partition("\n")
+        if "ERROR]" not in line:
+            continue
+        yield Fact(
+            subject=f"Instance {name_of(instance)}",
+            reason=f"plan {line}",
+            detail=(message,) if message else (),
+            rank=Rank.CREATE if "[FATAL_ERROR]" in line else Rank.FAILED,
+            since=str(instance["metadata"].get("creationTimestamp") or ""),
+            run=f"kubectl kudo plan status --instance={name_of(instance)} --namespace={snapshot.namespace}",
+        )
 
 
 def _claim_facts(snapshot: Snapshot, events: list[EventLine]) -> Iterator[Fact]:

@@ -315,3 +315,23 @@ def test_the_chain_of_owners_is_walked_up(make: Any) -> None:
         make.object("Job", "x", status={"conditions": [{"type": "Failed", "status": "True"}]}), "Job", "x"
     )
     assert only(make, ring).chain == "Job x > Job x"
+
+
+def test_a_plan_that_failed(make: Any) -> None:
+    """A fatal error is a cause, one that is tried again is told after the pods' own troubles."""
+    pod = make.pod("p", make.container(waiting={"reason": "CrashLoopBackOff"}))
+    for status, ranks in (("FATAL_ERROR", [Rank.CREATE, Rank.CRASH]), ("ERROR", [Rank.CRASH, Rank.FAILED])):
+        step = {"name": "s", "status": status, "message": 'template "x.yaml" line 3: no such parameter'}
+        phases = [{"name": "h", "status": status, "steps": [step]}]
+        plans = {"deploy": {"name": "deploy", "status": status, "phases": phases}}
+        facts = find_facts(make.snapshot(pod, make.object("Instance", "galera", status={"planStatus": plans})))
+        assert [fact.rank for fact in facts] == ranks
+        fact = next(fact for fact in facts if fact.subject == "Instance galera")
+        assert fact.reason == f"plan deploy [{status}] > phase h [{status}] > step s [{status}]"
+        assert fact.detail == (step["message"],)
+
+
+def test_a_plan_on_its_way_is_no_fact(make: Any) -> None:
+    """Work in progress is told as plan, not as trouble."""
+    plans = {"deploy": {"name": "deploy", "status": "IN_PROGRESS"}}
+    assert find_facts(make.snapshot(make.object("Instance", "galera", status={"planStatus": plans}))) == []
