@@ -5,8 +5,8 @@ Imported by the engine's modules; tests hand in a cluster that lives in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
 
 from harness.kit.documents import Manifest
 from harness.kube import Event
@@ -59,7 +59,7 @@ class Cluster(Protocol):
         api_version: str,
         kind: str,
         name: str,
-        body: Manifest,
+        body: Mapping[str, Any],
         namespace: str | None = None,
         /,
         *,

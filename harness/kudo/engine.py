@@ -7,11 +7,12 @@ watches fill; what it does with one stands in harness.kudo.reconcile.
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Self, TextIO
@@ -225,7 +226,7 @@ class Engine:
 def run_foreground(
     kube: Cluster, namespaces: Sequence[str] | None = None, *, out: TextIO | None = None, timeout: float = _SYNC_TIMEOUT
 ) -> int:
-    """Install the kinds if they are missing, then run an engine until Ctrl-C; print one line per plan event.
+    """Install the kinds if they are missing, then run an engine until Ctrl-C or SIGTERM; print one line per plan event.
 
     Args:
         kube: the API server.
@@ -234,7 +235,7 @@ def run_foreground(
         timeout: seconds until everything that exists must be known.
 
     Returns:
-        The exit code: 0 after Ctrl-C, 1 when the engine failed.
+        The exit code: 0 when it was asked to end, 1 when the engine failed.
     """
     stream = out if out is not None else sys.stdout
 
@@ -243,7 +244,7 @@ def run_foreground(
         _say(stream, f"{stamp}  {event}")
 
     engine = Engine(kube, namespaces=namespaces, observer=show)
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), _terminated_as_interrupted():
         try:
             install_crds(kube, timeout=timeout)
             engine.start(timeout)
@@ -259,6 +260,19 @@ def run_foreground(
         return 1
     _say(stream, "kudo     engine stopped")
     return 0
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """End on SIGTERM as on Ctrl-C; only the main thread can ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(stream: TextIO, line: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.kit.documents import Manifest
 
-__all__ = ["LAST_APPLIED", "MissingOriginalError", "json_patch", "merged", "original_of", "with_original"]
+__all__ = ["LAST_APPLIED", "MissingOriginalError", "json_patch", "merged", "original_of", "patched", "with_original"]
 
 LAST_APPLIED = "kudo.dev/last-applied-configuration"
 
@@ -121,6 +121,19 @@ def json_patch(current: Any, wanted: Any) -> Manifest:
         elif key not in current or before != value:
             patch[key] = copy.deepcopy(value)
     return patch
+
+
+def patched(value: Any, patch: Any) -> Any:
+    """Return a value after a JSON merge patch (RFC 7386)."""
+    if not isinstance(patch, Mapping):
+        return copy.deepcopy(patch)
+    result = copy.deepcopy(dict(value)) if isinstance(value, Mapping) else {}
+    for key, part in patch.items():
+        if part is None:
+            result.pop(key, None)
+        else:
+            result[key] = patched(result.get(key), part)
+    return result
 
 
 def original_of(live: Manifest) -> Manifest:

@@ -16,6 +16,7 @@ from harness.kit.documents import Manifest
 from harness.kube import Conflict, Invalid, NotFound, Ref
 from harness.kube.objects import dig, name_of, namespace_of, uid_of, version_of
 from harness.kudo.admission import Denied, admitted_spec, intent_of, mark_admitted
+from harness.kudo.admitting import AdmittingCluster
 from harness.kudo.cache import Cache
 from harness.kudo.client import Cluster
 from harness.kudo.enhance import INSTANCE_LABEL, Origin
@@ -88,7 +89,7 @@ class _Memory:
 
     uid: str
     admitted: Manifest | None = None
-    denied: Manifest | None = None
+    denied: tuple[Manifest, OperatorVersion] | None = None
     started: str = ""
     finished: str = ""
     settled: Settled = field(default_factory=Settled)
@@ -119,6 +120,7 @@ class Reconciler:
         new_uid: NewUid = lambda: str(uuid.uuid4()),
     ) -> None:
         self._cluster = cluster
+        self._tasks_cluster: Cluster = AdmittingCluster(cluster) if scheduling else cluster
         self._cache = cache
         self._recorder = recorder
         self._kinds = kinds
@@ -181,7 +183,7 @@ class Reconciler:
         if base is None and (dig(instance, "status.planStatus") or dig(instance, "metadata.deletionTimestamp")):
             base = intent_of(instance)  # it ran before under somebody else: taken over as it is
             wanted = mark_admitted(instance)
-        elif memory.denied == intent_of(instance):
+        elif memory.denied == (intent_of(instance), version):
             return None
         else:
             wanted = self._judged(instance, base, version, memory)
@@ -202,7 +204,7 @@ class Reconciler:
         except Denied as denied:
             self._recorder.record(instance, "Warning", "AdmissionDenied", denied.message)
             if base is None:
-                memory.denied = intent_of(instance)
+                memory.denied = (intent_of(instance), version)
                 return None
             return mark_admitted(restored(instance, base))
 
@@ -247,7 +249,7 @@ class Reconciler:
             status = with_ready(status, "Unknown", "PlanInProgress", now=now)
         result = self._advanced(instance, version, entry, memory)
         self._tell_progress(instance, entry, result.status)
-        status = self._with_result(instance, status, result, now)
+        status = self._with_result(instance, status, result, rfc3339(self._now()))
         gone = self._persist(instance, status, result.status["status"])
         self._report(instance, result, uid, memory)
         return None if gone else self._next_pass(key, entry, result)
@@ -281,7 +283,7 @@ class Reconciler:
                 pipes=pipes,
             )
             desk = Desk(
-                cluster=self._cluster,
+                cluster=self._tasks_cluster,
                 cache=self._cache,
                 watched=self._watched,
                 settled=memory.settled,
@@ -369,10 +371,12 @@ class Reconciler:
         """Return the operator version that a spec of an Instance refers to."""
         namespace, name = reference_of(spec, namespace_of(instance) or "")
         ref = Ref(API_VERSION, "OperatorVersion", name, namespace)
+        known = self._versions.get(ref)
         manifest = self._cache.get(ref)
+        if manifest is None and known is not None and dig(instance, "metadata.deletionTimestamp"):
+            return known[1]  # gone before its instance, as with a namespace: cleanup still needs it
         if manifest is None:
             manifest = self._fetched_version(instance, ref)
-        known = self._versions.get(ref)
         mark = f"{uid_of(manifest)} {version_of(manifest)}"
         if known is None or known[0] != mark:
             known = self._versions[ref] = (mark, parse_operator_version(manifest))

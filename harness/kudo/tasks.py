@@ -285,8 +285,16 @@ def _delete_one(item: Manifest, desk: Desk) -> Waiting | None:
         desk.cluster.delete(*target, propagation="Foreground")
         live = desk.cluster.find(*target)
     if live is None:
+        _forget(ref, desk)
         return None
     return Waiting(reason=f"{ref} is being deleted", watched=_is_watched(live, desk))
+
+
+def _forget(ref: Ref, desk: Desk) -> None:
+    """Drop what is known of an object that is gone: the next task may create it anew before the watch tells."""
+    known = desk.cache.get(ref)
+    if known is not None:
+        desk.cache.remove(known)
 
 
 def _namespaced(desk: Desk, api_version: str, kind: str) -> bool:

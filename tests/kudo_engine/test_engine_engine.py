@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -249,11 +250,38 @@ def test_foreground_run(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -
     with no_threads_left():
         assert run_foreground(cluster, [NAMESPACE], out=out) == 0
     lines = [line.split("  ", 1)[1].strip() for line in out.getvalue().splitlines()]
-    assert lines[0] == "engine ready, namespaces shop; Ctrl-C ends it"
+    assert "engine ready, namespaces shop; Ctrl-C ends it" in lines
     assert "shop/orders  PlanStarted  Execution of plan deploy started" in lines
     assert "shop/orders  Step  deploy.main.everything COMPLETE" in lines
     assert lines[-1] == "engine stopped"
     assert all(cluster.has("CustomResourceDefinition", name) for name in CRD_NAMES)
+
+
+def test_foreground_run_ends_at_sigterm(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM ends a foreground run as Ctrl-C does, and is put back as it was."""
+    cluster.rewrite = _establish
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminated(_engine: Engine, _timeout: float) -> bool:
+        signal.raise_signal(signal.SIGTERM)
+        return False
+
+    monkeypatch.setattr(Engine, "wait", terminated)
+    out = io.StringIO()
+    assert run_foreground(cluster, out=out) == 0
+    assert out.getvalue().endswith("engine stopped\n")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_foreground_run_beside_the_main_thread(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A foreground run in another thread leaves signals alone."""
+    cluster.rewrite = _establish
+    monkeypatch.setattr(Engine, "wait", lambda _engine, _timeout: True)
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(run_foreground(cluster, out=io.StringIO())))
+    thread.start()
+    thread.join(TIMEOUT)
+    assert codes == [0]
 
 
 def test_foreground_run_that_fails(

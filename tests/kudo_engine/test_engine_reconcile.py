@@ -473,6 +473,74 @@ def test_parameter_written_during_a_pass_is_not_lost() -> None:
     assert bench.instance["status"]["planStatus"]["deploy"]["uid"] == "run-2"
 
 
+def test_object_that_is_deleted_and_made_again() -> None:
+    """A finished Job that one step deletes and the next one applies runs again, though no watch told of its end."""
+    job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: once}\nspec: {template: {spec: {}}}\n"
+    bench = rig(
+        templates={"job.yaml": job},
+        tasks=[apply_task("job", "job.yaml"), {"name": "wipe", "kind": "Delete", "spec": {"resources": ["job.yaml"]}}],
+        plans={"deploy": serial(("wipe", ["wipe"]), ("job", ["job"]))},
+    )
+    bench.settle()
+    first = bench.cluster.see("Job", "once")["metadata"]["uid"]
+    bench.cluster.change("Job", "once", {"status": {"succeeded": 1}}, subresource="status")
+    bench.settle()
+    bench.write(planExecution={"planName": "deploy", "uid": "again"})
+    bench.cluster.silent = True
+    bench.once()
+    assert plan_state(bench.instance) == ("IN_PROGRESS", ["COMPLETE", "IN_PROGRESS"])
+    assert bench.cluster.see("Job", "once")["metadata"]["uid"] != first
+
+
+CHILD = """apiVersion: kudo.dev/v1beta1
+kind: Instance
+metadata: {name: child}
+spec:
+  operatorVersion: {name: child-0.1.0}
+  parameters: {SIZE: "{{ .Params.SIZE }}"}
+"""
+
+
+def family(*definitions: Manifest) -> Rig:
+    """Return a rig whose Instance applies another Instance."""
+    child = version_manifest(name="child-0.1.0", parameters=definitions or ({"name": "SIZE"},))
+    parent = version_manifest(templates={"cm.yaml": CHILD})
+    return Rig(parent, child, instance=instance_manifest())
+
+
+def test_child_instance_is_waited_for() -> None:
+    """A step that applies an Instance is COMPLETE when the plans that this starts have ended."""
+    bench = family()
+    bench.settle()
+    assert plan_state(bench.instance) == ("IN_PROGRESS", ["IN_PROGRESS"])
+    bench.reconciler.reconcile((NAMESPACE, "child"))
+    assert plan_state(bench.cluster.see("Instance", "child")) == ("COMPLETE", ["COMPLETE"])
+    bench.settle()
+    assert plan_state(bench.instance) == ("COMPLETE", ["COMPLETE"])
+    bench.write(parameters={"SIZE": "7"})
+    bench.settle()
+    assert plan_state(bench.instance) == ("IN_PROGRESS", ["IN_PROGRESS"])
+    assert bench.cluster.see("Instance", "child")["spec"]["planExecution"]["planName"] == "deploy"
+    bench.reconciler.reconcile((NAMESPACE, "child"))
+    bench.settle()
+    assert bench.cluster.see("ConfigMap", "child-settings")["data"] == {"size": "7"}
+    assert plan_state(bench.instance) == ("COMPLETE", ["COMPLETE"])
+
+
+def test_refused_child_is_a_transient_error() -> None:
+    """What admission refuses of a child Instance is told in the step, in the webhook's words."""
+    bench = family({"name": "SIZE", "enum": ["5"]})
+    assert bench.once() == 0.05
+    message = bench.instance["status"]["planStatus"]["deploy"]["phases"][0]["steps"][0]["message"]
+    assert message == (
+        "A transient error when executing task deploy.main.everything.settings. Will retry. "
+        'admission webhook "instance-admission.kudo.dev" denied the request: '
+        "failed to create an Instance shop/child: parameters are not valid: "
+        'parameter "SIZE" has an invalid value "3": value is "3", but only allowed values are [5]'
+    )
+    assert not bench.cluster.has("Instance", "child")
+
+
 def test_readiness_follows_the_workloads() -> None:
     """While idle, the Ready condition tells of workloads that are not healthy, and of their recovery."""
     bench = tasks_rig(("one", ["web"]))
@@ -518,6 +586,16 @@ def test_cleanup_overrides_a_running_plan() -> None:
     bench.settle()
     assert bench.instance["spec"]["planExecution"] == {"planName": "cleanup", "uid": "run-2", "status": "IN_PROGRESS"}
     assert plan_state(bench.instance, "cleanup")[0] == "IN_PROGRESS"
+
+
+def test_cleanup_outlives_its_version() -> None:
+    """An operator version that goes before its Instance, as with a namespace, does not keep cleanup from running."""
+    bench = rig(plans=CLEANUP, tasks=WIPE)
+    bench.settle()
+    bench.cluster.drop("OperatorVersion", "db-0.1.0")
+    delete(bench)
+    bench.once()
+    assert not bench.cluster.has("Instance", "orders")
 
 
 def test_failed_cleanup_keeps_the_instance() -> None:
