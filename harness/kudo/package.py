@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.kit.documents import Document, Manifest, Mark, dump_yaml, parse_documents
+from harness.kit.documents import Document, DocumentError, Manifest, Mark, dump_yaml, parse_documents
 from harness.kit.errors import did_you_mean
 from harness.kudo.building import TASK_KINDS, template_names
 from harness.kudo.errors import KudoError
@@ -209,6 +209,10 @@ def _section(text: str, file: str, warnings: list[str], kind: str) -> Section:
     if not documents and kind == "operator":
         raise KudoError(f"failed to parse yaml into valid operator {OPERATOR_FILE}", usage=True, where=file)
     document = documents[0] if documents else Document({}, file)
+    try:
+        parse_documents(text, file)
+    except DocumentError as error:  # only a key that stands twice is refused here and not above
+        warnings.append(f"{error.where}: {error.seen}, the last one counts")
     section = Section.of(document, warnings, wanted=f"a mapping in {file}")
     version = section.text("apiVersion") or API_VERSION
     if version != API_VERSION:

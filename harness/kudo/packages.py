@@ -5,12 +5,9 @@ The only module of harness.kudo that reads packages from disk; operations and th
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import posixpath
-import tarfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +57,11 @@ class Source:
         if self.members is None:
             return find_path(self.path / name)
         inside = posixpath.normpath(posixpath.join(self.inside, name))
+        if inside == ".":
+            return Source(path=self.path, members=self.members)
         if inside.startswith(("..", "/")) or not any(path.startswith(f"{inside}/") for path in self.members):
             return None
-        return Source(path=self.path, inside="" if inside == "." else inside, members=self.members)
+        return Source(path=self.path, inside=inside, members=self.members)
 
     def _candidates(self) -> Iterator[Path]:
         """Yield the files of a folder that may count, without walking what lies beside the package."""
@@ -148,6 +147,9 @@ def find_path(path: Path) -> Source | None:
 
 def _members(path: Path) -> dict[str, bytes]:
     """Return an archive's regular files; leading slashes and dots are taken off, links are ignored."""
+    import tarfile
+    import zlib
+
     found: dict[str, bytes] = {}
     total = 0
     try:
@@ -195,6 +197,9 @@ def pack(folder: Path) -> bytes:
     Members are regular files only, named relative to the folder, in lexical order of their paths, without times and
     owners. (The original garbles the names for some spellings of the folder; this does not.)
     """
+    import gzip
+    import tarfile
+
     packed = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0) as stream,

@@ -51,9 +51,12 @@ class Section:
         return cls(document, (), document.value, warnings)
 
     def expect(self, what: str, *known: str) -> None:
-        """Warn of every key that is not known, with the key that was probably meant."""
+        """Warn of every key that is not known, with the key that was probably meant, and of keys in two spellings."""
         folded = {name.lower() for name in known}
         for key in self.value:
+            if key.lower() in folded and key != self._spelled(key):
+                place = self.document.at(*self.path, key)
+                self.warnings.append(f'{place}: "{key}" also stands there as "{self._spelled(key)}", which counts')
             if key.lower() not in folded:
                 hint = did_you_mean(key, known)
                 place = self.document.at(*self.path, key)

@@ -54,6 +54,10 @@ def test_keys_match_in_any_case_and_the_last_one_wins() -> None:
     read = package("Name: first\nOPERATORVERSION: 1.0.0\nname: second\nname: third\nTasks:\n- Name: t\n  KIND: Dummy\n")
     assert (read.name, read.operator_version) == ("third", "1.0.0")
     assert (read.tasks[0].name, read.tasks[0].kind) == ("t", "Dummy")
+    assert read.warnings == (
+        'op/operator.yaml:4:1: "name" stands twice in this mapping, the last one counts',
+        'op/operator.yaml:1:1: "Name" also stands there as "name", which counts',
+    )
 
 
 def test_unknown_keys_are_ignored_with_a_warning() -> None:
