@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ __all__ = ["Request", "Response", "Stream", "Target", "Transport", "connect"]
 
 JSON = "application/json"
 _POOL = 32  # kept connections; threads beyond that open one for the moment
+_QUOTED_PART = re.compile(r"/\{.*\}")
+_TLS_NOISE = re.compile(r"^\[[A-Z0-9_: ]+\] | \(_ssl\.c:\d+\)$")
 _CONNECT = 5.0  # seconds for TCP and TLS: an API server is near or it is down
 Query = Sequence[tuple[str, str]]
 
@@ -181,8 +184,8 @@ def _choose(
 
 
 def _broken(where: str, error: Exception, context: str | None) -> UsageError:
-    # Only the first line: a YAML error quotes the lines around it, which may hold keys.
-    seen = (str(error) or type(error).__name__).split("\n", 1)[0]
+    # Only the first line, and no quoted part: errors show what stands around the fault, which may hold keys.
+    seen = _QUOTED_PART.sub("/...", (str(error) or type(error).__name__).split("\n", 1)[0])
     exists = _context_names(where)
     wanted = f"the context {context} of a kubeconfig" if context else "a kubeconfig with a current context"
     return UsageError(wanted, seen=seen, where=where, exists=exists, run="kubectl config get-contexts")
@@ -295,16 +298,26 @@ class _Urllib3Stream:
 
 
 def _unreachable(wanted: str, server: str, error: Exception) -> Unreachable:
-    reason = getattr(error, "reason", None)
-    cause = reason if isinstance(reason, Exception) else error
-    text = str(getattr(cause, "strerror", None) or cause.__cause__ or cause).split(": ", 1)[-1]
     return Unreachable(
         wanted,
         reason="no answer",
-        message=text or type(cause).__name__,
+        message=_reason(error),
         server=server,
         run="kubectl cluster-info (with the same kubeconfig and context)",
     )
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost reason of a connection error in plain words."""
+    inner = getattr(error, "reason", None)
+    inner = inner if isinstance(inner, BaseException) else error.__cause__
+    if isinstance(inner, BaseException):
+        return _reason(inner)
+    if isinstance(error, TimeoutError) and not error.errno:
+        return "silence until the timeout"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    # urllib3 begins with "Pool(host=..., port=...): ".
+    return _TLS_NOISE.sub("", text.split("): ", 1)[-1]) or type(error).__name__
 
 
 def _encoded(query: Query) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 import harness
 from harness.kit.errors import UsageError
-from harness.kube import Kube, Unreachable
+from harness.kube import Forbidden, Kube, Unreachable
 
 
 def kubeconfig(path: Path, server: str = "http://127.0.0.1:1", current: str = "one", **user: Any) -> Path:
@@ -50,11 +50,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     seen: ClassVar[list[dict[str, str]]] = []
+    refuse: ClassVar[dict[str, str] | None] = None
 
     def do_GET(self) -> None:
         self.seen.append({name.lower(): text for name, text in self.headers.items()})
-        body = json.dumps({"gitVersion": "v1.99.0"}).encode()
-        self.send_response(200)
+        body = json.dumps(self.refuse or {"gitVersion": "v1.99.0"}).encode()
+        self.send_response(403 if self.refuse else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -130,6 +131,17 @@ def test_a_context_that_leads_nowhere_is_an_error(tmp_path: Path, current: str, 
     assert "\n" not in caught.value.seen
 
 
+def test_what_stands_around_a_fault_is_not_shown(tmp_path: Path) -> None:
+    """An entry that lacks a part is an error that does not quote the entry: it may hold a token."""
+    path = kubeconfig(tmp_path / "config")
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["users"] = [{"name": "u", "usr": {"token": "s3cret"}}]
+    path.write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        Kube.connect(path)
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1]", "just words", "users: [{user: {token: s3cret}\n"])
 def test_a_file_that_is_no_kubeconfig_is_an_error(tmp_path: Path, text: str) -> None:
     """Whatever is in the file, the answer is one error that names it and shows none of its contents."""
@@ -147,7 +159,7 @@ def test_a_server_that_does_not_answer_is_named_without_its_user(tmp_path: Path)
     with Kube.connect(path) as kube, pytest.raises(Unreachable) as caught:
         kube.server_version()
     assert caught.value.where == "http://127.0.0.1:1"
-    assert "refused" in caught.value.seen
+    assert caught.value.seen == "no answer: Connection refused"
     assert not {"pass", "s3cret"} & set(str(caught.value).replace(":", " ").split())
 
 
@@ -159,7 +171,34 @@ def test_a_server_that_is_silent_does_not_hang_us(tmp_path: Path) -> None:
         path = kubeconfig(tmp_path / "config", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with Kube.connect(path, request_timeout=0.1) as kube, pytest.raises(Unreachable) as caught:
             kube.server_version()
-    assert "timed out" in caught.value.seen
+    assert caught.value.seen == "no answer: silence until the timeout"
+
+
+def test_a_name_that_does_not_resolve_is_told_in_plain_words(tmp_path: Path) -> None:
+    """The resolver's sentence is the reason."""
+    path = kubeconfig(tmp_path / "config", "http://no-such-host.invalid:1")
+    with Kube.connect(path) as kube, pytest.raises(Unreachable) as caught:
+        kube.server_version()
+    assert caught.value.where == "http://no-such-host.invalid:1"
+    assert "urllib3" not in str(caught.value)
+    assert "Errno" not in str(caught.value)
+
+
+def test_a_websocket_that_is_refused_has_the_servers_reason(tmp_path: Path, server: str) -> None:
+    """Exec speaks another protocol; its refusals and its dead servers give the same errors as other requests."""
+    Handler.refuse = {"reason": "Forbidden", "message": "no exec for you"}
+    try:
+        with Kube.connect(kubeconfig(tmp_path / "config", server, token="s3cret")) as kube:
+            with pytest.raises(Forbidden) as caught:
+                kube.exec("p", "ns", ["true"])
+            assert caught.value.message == "no exec for you"
+            assert Handler.seen[0]["authorization"] == "Bearer s3cret"
+            assert Handler.seen[0]["sec-websocket-protocol"] == "v5.channel.k8s.io,v4.channel.k8s.io"
+    finally:
+        Handler.refuse = None
+    with Kube.connect(kubeconfig(tmp_path / "config")) as kube, pytest.raises(Unreachable) as dead:
+        kube.exec("p", "ns", ["true"])
+    assert dead.value.seen == "no answer: Connection refused"
 
 
 def test_importing_the_package_does_not_load_the_official_client() -> None:

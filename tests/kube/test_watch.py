@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.kit.errors import DeadlineError, HarnessError
 from harness.kit.waiting import Deadline, Pending
 from harness.kube import Event, Forbidden, Watch
+from harness.kube import watch as watching
 from harness.kube.session import Session
 from harness.kube.transport import Response
 from tests.kube.fakes import (
@@ -243,3 +246,25 @@ def test_a_watch_that_is_stopped_under_a_waiter_says_so() -> None:
         with pytest.raises(HarnessError) as caught:
             scene.watch.until(stop_it, timeout=SOON, wanted="x")
     assert "was stopped" in caught.value.seen
+
+
+OBJECTS = st.dictionaries(st.sampled_from("abcde"), st.tuples(st.integers(1, 3), st.integers(1, 3)))
+
+
+@given(before=OBJECTS, after=OBJECTS)
+def test_the_difference_leads_from_one_list_to_the_next(
+    before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]
+) -> None:
+    """Whatever two lists hold, their difference applied to the first gives the second, with no needless event."""
+    old, new = (
+        [config_map(name, str(version), uid=f"{name}{uid}") for name, (uid, version) in objects.items()]
+        for objects in (before, after)
+    )
+    store: dict[watching.Key, dict[str, Any]] = {("ns", one["metadata"]["name"]): one for one in old}
+    events = watching._difference(store, new, 0.0)
+    for event in events:
+        assert (event.type == "ADDED") == (("ns", event.object["metadata"]["name"]) not in store)
+        watching._apply(store, event)
+    assert sorted(store.values(), key=str) == sorted(new, key=str)
+    same = {name for name in before if before[name] == after.get(name)}
+    assert not same & {event.object["metadata"]["name"] for event in events}
