@@ -84,6 +84,27 @@ class Machine:
             self._apt("update", "--quiet")
             self._apt("install", "--yes", "--quiet", "--no-install-recommends", *packages)
 
+    def debian_sources(self, suite: str) -> list[tuple[str, str]]:
+        """Return where this machine's own apt gets a Debian release from: pairs of address and release.
+
+        Args:
+            suite: code name such as "bookworm"; its updates and security releases are included.
+
+        Returns:
+            The main archive first; nothing on a machine of another release.
+        """
+        listed = self.run(
+            ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
+            timeout=30.0, check=False,
+        ).stdout  # fmt: skip
+        rows = [line.split() for line in listed.splitlines()]
+        found = {
+            (row[0], row[1])
+            for row in rows
+            if len(row) == 3 and row[2] == "main" and row[1].split("-")[0] == suite and row[0].startswith("http")  # noqa: PLR2004
+        }
+        return sorted(found, key=lambda pair: (pair[1] != suite, pair))
+
     def require_go(self, wanted: str) -> Path:
         """Return the go command, at least of a version such as "1.26.0".
 

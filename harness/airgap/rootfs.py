@@ -25,8 +25,6 @@ __all__ = ["Debian", "Tree", "closure"]
 _BOOTSTRAP = 900.0  # seconds; one minute is usual
 _INSTALL = 900.0
 _SPACE = 4 << 30  # bytes
-_MIRROR = "http://deb.debian.org/debian"
-_SECURITY = "http://deb.debian.org/debian-security"
 _RECIPE = 1  # raise it when this module makes other trees from the same inputs
 
 # Documentation, translations, package archives and lists: unread in a container.
@@ -120,16 +118,16 @@ class Debian:
                 self._machine.require_packages(["debootstrap"], programs=["debootstrap"], stages=self._stages)
                 self._machine.require_space(self._layout.cache, _SPACE, "Debian trees")
                 with self._stages.stage("debian base: debootstrap", "debian base ready"), self._work("base") as root:
-                    self._run(
-                        ["debootstrap", "--variant=minbase", versions.SUITE, root, _MIRROR],
-                        timeout=_BOOTSTRAP, env=_environment(),
-                    )  # fmt: skip
+                    argv: list[str | Path] = ["debootstrap", "--variant=minbase", versions.SUITE, root]
+                    # The first source is the main archive; without one debootstrap knows where Debian is.
+                    mirror = [address for address, _ in self._machine.debian_sources(versions.SUITE)[:1]]
+                    self._run([*argv, *mirror], timeout=_BOOTSTRAP, env=_environment())
                     remove_globs(root, _TRIM)
                     tree_layer(path, root, self._run)
         return path
 
     def _install(self, root: Path, tree: Tree) -> None:
-        _prepare_apt(root)
+        _prepare_apt(root, self._machine.debian_sources(versions.SUITE))
         for name, number in tree.users:
             self._chroot(root, "groupadd", "--system", "--gid", str(number), name)
             self._chroot(
@@ -211,13 +209,10 @@ def remove_globs(root: Path, patterns: Sequence[str]) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _prepare_apt(root: Path) -> None:
-    sources = [
-        f"deb {_MIRROR} {versions.SUITE} main",
-        f"deb {_MIRROR} {versions.SUITE}-updates main",
-        f"deb {_SECURITY} {versions.SUITE}-security main",
-    ]
-    (root / "etc/apt/sources.list").write_text("\n".join(sources) + "\n", encoding="ascii")
+def _prepare_apt(root: Path, sources: Sequence[tuple[str, str]]) -> None:
+    if sources:  # else what debootstrap wrote stays
+        lines = [f"deb {address} {release} main\n" for address, release in sources]
+        (root / "etc/apt/sources.list").write_text("".join(lines), encoding="ascii")
     (root / "etc/dpkg/dpkg.cfg.d/harness").write_text(_DPKG, encoding="ascii")
     (root / "etc/apt/apt.conf.d/99harness").write_text('Acquire::Languages "none";\n', encoding="ascii")
     for path in sorted(Path("/etc/apt/apt.conf.d").glob("*proxy*")):  # the way out is the machine's own

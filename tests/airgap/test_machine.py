@@ -144,6 +144,26 @@ def test_without_proc_the_capability_counts_as_held(machine: Machine, tmp_path: 
     assert replace(machine, root=tmp_path / "empty").has_sys_resource()
 
 
+def test_trees_are_made_from_where_the_machine_itself_installs(machine: Machine, fake: Any) -> None:
+    """A local mirror is honoured; other suites, components and media do not count; the main archive comes first."""
+    rows = [
+        "http://mirror.example/security/ bookworm-security main",
+        "http://mirror.example/debian/ bookworm-updates main",
+        "http://mirror.example/debian/ bookworm main",
+        "http://mirror.example/debian/ bookworm contrib",
+        "https://other.example/apt cloud-sdk-bookworm main",
+        "cdrom://disk/ bookworm main",
+        "",
+    ]
+    fake.on("apt-get", "indextargets", gives="\n".join(rows))
+    assert machine.debian_sources("bookworm") == [
+        ("http://mirror.example/debian/", "bookworm"),
+        ("http://mirror.example/debian/", "bookworm-updates"),
+        ("http://mirror.example/security/", "bookworm-security"),
+    ]
+    assert machine.debian_sources("trixie") == []
+
+
 def test_only_mounts_below_the_folder_are_unmounted(fake: Any, tmp_path: Path) -> None:
     """Nothing of the machine is unmounted by mistake."""
     unmount_below(tmp_path, fake)
