@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.kit.documents import Manifest
@@ -239,7 +239,7 @@ def update(
     get_instance(kube, namespace, instance, message=message)
 
     def change(manifest: Manifest) -> None:
-        manifest["spec"]["parameters"] = {**(manifest["spec"].get("parameters") or {}), **parameters}
+        manifest["spec"]["parameters"] = {**_parameters(manifest), **parameters}
 
     written = _write(kube, namespace, instance, change, prefix=f"updating instance {instance}")
     if wait is not None:
@@ -272,7 +272,7 @@ def upgrade(
             "name": resolved.package.version_name,
         }
         if parameters:
-            manifest["spec"]["parameters"] = {**(manifest["spec"].get("parameters") or {}), **parameters}
+            manifest["spec"]["parameters"] = {**_parameters(manifest), **parameters}
 
     written = _write(kube, namespace, instance, change, prefix=f"failed to upgrade instance {namespace}/{instance}:")
     say(f"instance {namespace}/{instance} updated")
@@ -307,14 +307,28 @@ def _write(kube: Api, namespace: str, name: str, change: Callable[[Manifest], No
         new = copy.deepcopy(old)
         new.setdefault("spec", {})
         change(new)
+        versions = get_version(kube, namespace, old), get_version(kube, namespace, new)
         try:
-            versions = get_version(kube, namespace, old), get_version(kube, namespace, new)
             return kube.replace(mark_admitted(admit_update(old, new, *versions)))
         except Conflict:
             continue
-        except (Denied, ApiError) as error:
+        except Denied as error:
+            raise _refused(prefix, error, name, unknown_parameters(versions[1], _parameters(new))) from error
+        except ApiError as error:
             raise _failed(prefix, error) from error
     raise CheckError(f"a moment in which nobody else writes instance {namespace}/{name}", seen=f"{_ATTEMPTS} conflicts")
+
+
+def _refused(prefix: str, error: Denied, instance: str, unknown: Sequence[str]) -> KudoError:
+    """Return a refusal with what was probably meant, or how to wait until the change may be made."""
+    running = "is scheduled (or running)" in error.message
+    wait = f"kubectl kudo plan status --instance {instance} --wait" if running else ""
+    return KudoError(f"{prefix} {_cause(error)}".strip(), seen="\n".join(unknown), run=wait)
+
+
+def _parameters(instance: Manifest) -> Mapping[str, str]:
+    found: Mapping[str, str] = instance["spec"].get("parameters") or {}
+    return found
 
 
 def uninstall(kube: Api, *, namespace: str, instance: str, wait: float | None, say: Say) -> None:

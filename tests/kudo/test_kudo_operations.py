@@ -365,10 +365,24 @@ def test_updates_that_are_refused(session: Session, make_package: MakePackage) -
     )
     session.install(make_package())
     session.idle()
+    error = refused(lambda: session.update({"GREETNG": "x"}))
+    assert error.seen == 'parameter "GREETNG" is not declared by the operator, did you mean "GREETING"?'
     assert refused(lambda: session.update({"A": "x"})).wanted == (
         f"updating instance shop-instance {DENIED_PREFIX}failed to update Instance shop/shop-instance: "
         'failed to find parameter "A" in the OperatorVersion'
     )
+
+
+def test_a_change_while_another_plan_runs(session: Session, make_package: MakePackage) -> None:
+    """It is refused, with the command that waits for the plan."""
+    resize = OPERATOR.replace("  deploy:", "  resize: {}\n  deploy:")
+    session.install(make_package(resize, PARAMETERS + "- name: SIZE\n  default: '1'\n  trigger: resize\n"))
+    error = refused(lambda: session.update({"SIZE": "2"}))
+    assert error.wanted == (
+        f"updating instance shop-instance {DENIED_PREFIX}failed to update Instance shop/shop-instance: "
+        "plan 'deploy' is scheduled (or running) and an update would trigger a different plan 'resize'"
+    )
+    assert error.run == "kubectl kudo plan status --instance shop-instance --wait"
 
 
 def test_an_upgrade_installs_the_version_and_moves_the_instance(session: Session, make_package: MakePackage) -> None:
