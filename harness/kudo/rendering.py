@@ -138,7 +138,7 @@ def _parameter_value(parameter: Parameter, text: str) -> Any:
         raise FatalRenderError(cause, where=error.where, wanted=f"YAML of type {parameter.value_type}") from None
     value = json_numbers(parsed[0].value) if parsed else None
     if parameter.value_type == "array" and not isinstance(value, list | None):
-        cause = f"failed to parse the value of {where} as array: {json.dumps(value)}"
+        cause = f"failed to parse the value of {where} as array: {_json(value)}"
         raise FatalRenderError(cause, where=where, wanted="a YAML list")
     return value
 
@@ -201,10 +201,14 @@ def _decoded(chunk: str, template_name: str, line: int) -> list[Manifest]:
         return []
     value, where = parsed[0].value, str(parsed[0].mark)
     if not isinstance(value, dict):
-        raise _undecodable(chunk, template_name, f"an object was expected, not {json.dumps(value)}", where)
+        raise _undecodable(chunk, template_name, f"an object was expected, not {_json(value)}", where)
     if not isinstance(value.get("kind"), str) or not value["kind"]:
-        raise _undecodable(chunk, template_name, f"Object 'Kind' is missing in '{json.dumps(value)}'", where)
+        raise _undecodable(chunk, template_name, f"Object 'Kind' is missing in '{_json(value)}'", where)
     return [value]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _undecodable(chunk: str, template_name: str, reason: str, where: str) -> FatalRenderError:

@@ -256,7 +256,8 @@ def _check_one(
         if parse:
             documents(text, name)
     except FatalRenderError as error:
-        where = f"{_template_file(package, name)}, in the rendered text {error.where.rpartition(') ')[2]}"
+        line = error.where.split(":")[-2]
+        where = f"{_template_file(package, name)}, line {line} of the rendered text"
         yield Finding(text=f"parsing rendered YAML from {name} failed: {error.reason}", where=where)
 
 
