@@ -21,6 +21,7 @@ __all__ = ["OLDEST", "KindProgram", "find_kind", "find_kubectl"]
 
 OLDEST = (0, 30)  # older ones cannot boot today's node images
 _INSTALL = "go install sigs.k8s.io/kind@v0.33.0 and put ~/go/bin on PATH, or name the program in HARNESS_KIND"
+_SYSTEM = {"kube-system", "local-path-storage"}  # namespaces of the cluster's own pods
 _ASK = 30.0  # seconds for questions: what exists, which version
 _CHANGE = 120.0  # seconds for deleting, for logs, for loading one image
 
@@ -92,7 +93,7 @@ class KindProgram:
         new.replace(kubeconfig)  # whoever reads it meanwhile sees the old file or the new one
 
     def export_logs(self, name: str, folder: Path) -> None:
-        """Write the logs of all nodes to a folder.
+        """Write the logs of all nodes to a folder, without those of workloads, which may hold secrets.
 
         A node image may lack a tool that kind asks for; what could be written counts.
 
@@ -101,6 +102,7 @@ class KindProgram:
         """
         folder.mkdir(parents=True, exist_ok=True)
         done = self._kind("export", "logs", str(folder), "--name", name, timeout=_CHANGE, check=False)
+        _remove_workload_logs(folder)
         if done.returncode != 0 and not any(folder.glob("*/*.log")):
             seen = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             raise ProcessError(f"the logs of cluster {name}", seen=seen, where=str(folder))
@@ -132,6 +134,15 @@ class KindProgram:
 
     def _kind(self, *arguments: str, timeout: float = _ASK, check: bool = True) -> Completed:
         return self.run([self.path, *arguments], timeout=timeout, env={**os.environ, **self.env}, check=check)
+
+
+def _remove_workload_logs(folder: Path) -> None:
+    """Remove the raw logs of pods that are not the cluster's own; the report of a test has them, redacted."""
+    for path in [*folder.glob("*/pods/*"), *folder.glob("*/containers/*")]:
+        # "<namespace>_<pod>_<uid>" and "<pod>_<namespace>_<container>-<id>.log"
+        parts = path.name.split("_")
+        if _SYSTEM.isdisjoint(parts[:1] if path.parent.name == "pods" else parts[1:2]):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def find_kind(named: Path | None, built: Path | None, environ: Mapping[str, str] = os.environ) -> Path:

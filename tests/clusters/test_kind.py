@@ -251,6 +251,21 @@ def test_node_logs_count_as_far_as_they_could_be_written(world: Any, tmp_path: P
     program.export_logs("x", tmp_path / "logs")
 
 
+def test_raw_logs_of_workloads_are_not_kept(world: Any, tmp_path: Path) -> None:
+    """Pods' own logs may hold secrets: of the nodes' export only the cluster's own pods stay."""
+    node = tmp_path / "node"
+    for name in ("pods/kube-system_etcd-x_u1/etcd/0.log", "pods/suite_db-0_u2/db/0.log"):
+        (node / name).parent.mkdir(parents=True)
+        (node / name).write_text("x")
+    (node / "containers").mkdir()
+    for name in ("etcd-x_kube-system_etcd-1.log", "db-0_suite_db-2.log", "kube-system-spy_suite_x-3.log"):
+        (node / "containers" / name).write_text("x")
+    (node / "kubelet.log").write_text("x")
+    KindProgram(path=Path("/bin/kind"), run=world.kind).export_logs("x", tmp_path)
+    left = {path.relative_to(node).as_posix() for path in node.rglob("*.log")}
+    assert left == {"kubelet.log", "pods/kube-system_etcd-x_u1/etcd/0.log", "containers/etcd-x_kube-system_etcd-1.log"}
+
+
 def test_an_old_kind_is_refused(world: Any) -> None:
     """A kind that cannot boot today's images is an error with the way to a newer one."""
     world.kind.version = "0.17.0"
