@@ -215,7 +215,7 @@ def compile_jmespath(expression: str) -> JmesExpression:
         import jmespath  # type: ignore[import-untyped,unused-ignore]
         from jmespath.exceptions import JMESPathError, LexerError, ParseError  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
-        raise _not_installed("jmespath", "jmespath") from None
+        raise _not_installed("JMESPath", "jmespath") from None
     try:
         return JmesExpression(expression, jmespath.compile(expression))
     except (ParseError, LexerError) as error:
