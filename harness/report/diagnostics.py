@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.kit.documents import dump_yaml
@@ -96,22 +96,48 @@ def diagnose(
     """
     redactor = redactor or Redactor()
     try:
-        snapshot = collect(kube, namespace, redactor=redactor, timeout=timeout)
+        snapshot = _redacted(collect(kube, namespace, redactor=redactor, timeout=timeout), redactor)
         facts = find_facts(snapshot)
+        story = _redacted_story(story, redactor)
         folder = artifacts.folder(story.test) if artifacts else None
-        text = redactor.text(render_report(snapshot, facts, story, folder))
-        notes = _write(artifacts, snapshot, story, text, redactor) if artifacts else []
-        cause = redactor.text(f"{facts[0].subject}: {facts[0].reason}") if facts else ""
+        text = render_report(snapshot, facts, story, folder)
+        notes = _write(artifacts, snapshot, story, text) if artifacts else []
+        cause = f"{facts[0].subject}: {facts[0].reason}" if facts else ""
         return Diagnosis(text="\n".join([text, *notes]), cause=cause, folder=folder, redactor=redactor)
     except Exception as error:  # noqa: BLE001 - the test's own failure must stay the one that is told
-        text = redactor.text(f"{_row('wanted', story.wanted)}\n{_row('seen', story.seen)}").strip("\n")
-        return Diagnosis(
-            text=f"{text}\nreport  failed: {type(error).__name__}: {redactor.text(str(error))}", redactor=redactor
-        )
+        told = [
+            _row("wanted", story.wanted),
+            _row("seen", story.seen),
+            f"report  failed: {type(error).__name__}: {error}",
+        ]
+        return Diagnosis(text=redactor.text("\n".join(filter(None, told))), redactor=redactor)
+
+
+def _redacted(snapshot: Snapshot, redactor: Redactor) -> Snapshot:
+    """Return a snapshot without secrets: part by part, so that names in the report are never taken for keys."""
+    return replace(
+        snapshot,
+        dead=redactor.text(snapshot.dead),
+        objects={kind: [redactor.manifest(entry) for entry in found] for kind, found in snapshot.objects.items()},
+        logs={key: redactor.text(text) for key, text in snapshot.logs.items()},
+        errors=[redactor.text(line) for line in snapshot.errors],
+    )
+
+
+def _redacted_story(story: Story, redactor: Redactor) -> Story:
+    return replace(
+        story,
+        wanted=redactor.text(story.wanted),
+        seen=redactor.text(story.seen),
+        when=redactor.text(story.when),
+        plan=redactor.text(story.plan),
+        run=redactor.text(story.run),
+        sections=[(title, redactor.text(text)) for title, text in story.sections],
+    )
 
 
 def render_report(snapshot: Snapshot, facts: Sequence[Fact], story: Story, folder: Path | None) -> str:
-    """Return the report as text, not yet redacted."""
+    """Return the report as text; what it is given is redacted already."""
     head = [
         _row("wanted", story.wanted + (f"      {story.where}" if story.wanted and story.where else "")),
         _row("seen", story.seen),
@@ -213,21 +239,21 @@ def _row(name: str, text: str) -> str:
     return "\n".join([f"{name:<7} {first}", *(f"        {line}" for line in rest)]) if text else ""
 
 
-def _write(artifacts: Artifacts, snapshot: Snapshot, story: Story, text: str, redactor: Redactor) -> list[str]:
+def _write(artifacts: Artifacts, snapshot: Snapshot, story: Story, text: str) -> list[str]:
     """Write the report, events, objects and logs; return a line for what could not be written."""
     folder = artifacts.folder(story.test)
     files = {Path("report.txt"): f"{story.test}\n{text}\n"}
-    files |= {Path(f"{safe_name(title)}.txt"): redactor.text(body) for title, body in story.sections if body}
+    files |= {Path(f"{safe_name(title)}.txt"): body for title, body in story.sections if body}
     events = "\n".join(str(line) for line in event_lines(snapshot.of("Event")))
-    files[Path("events.txt")] = redactor.text(f"{events}\n" if events else "no events\n")
+    files[Path("events.txt")] = f"{events}\n" if events else "no events\n"
     for key, log in snapshot.logs.items():
-        files[Path("logs", f"{key.pod}.{key.container}{'.previous' if key.previous else ''}.log")] = redactor.text(log)
+        files[Path("logs", f"{key.pod}.{key.container}{'.previous' if key.previous else ''}.log")] = log
     for kind, found in snapshot.objects.items():
         for entry in found:
             if kind == "Event" or (kind == "ConfigMap" and name_of(entry) == "kube-root-ca.crt"):
                 continue
             name = safe_name(f"{kind}.{name_of(entry)}")
-            files[Path("objects", f"{name}.yaml")] = dump_yaml(redactor.manifest(entry))
+            files[Path("objects", f"{name}.yaml")] = dump_yaml(entry)
     try:
         for path, content in files.items():
             artifacts.write(artifacts.root / folder.name / path, content)

@@ -161,6 +161,18 @@ def test_no_secret_passes_anywhere(make: Any, fake_kube: Any, tmp_path: Path) ->
     assert done.redactor.text(f"later {password}") == f"later {MASK}"
 
 
+def test_names_that_look_like_keys_stay_readable(make: Any, fake_kube: Any) -> None:
+    """A pod called token-0 is no assignment: what is said about it is not masked."""
+    waiting = {"reason": "CreateContainerError", "message": "no such file"}
+    fake_kube.objects = [
+        make.pod("token-0", make.container("secret", waiting=waiting)),
+        make.event("Pod/token-0", "Failed", "first second"),
+    ]
+    text = diagnose(fake_kube, "ns", Story(test="t")).text
+    assert "Pod token-0, container secret: CreateContainerError" in text
+    assert "Failed Pod/token-0: first second" in text
+
+
 def test_an_api_server_that_is_gone_is_the_reason(fake_kube: Any) -> None:
     """A cluster that died is told at once, with no further question."""
     fake_kube.fail["version"] = HarnessError("an answer", seen="connection refused\nmore")
