@@ -411,8 +411,8 @@ class Kube:
         ref = self._at(api_version, kind, name, namespace).ref
         # Not started yet: then the wait is there first, and no state passes before it looks.
         with self._watch(api_version, kind, ref.namespace, fields=f"metadata.name={name}") as watch:
-            return watch.until(
-                lambda objects: condition(objects[0] if objects else None), timeout=deadline, wanted=wanted
+            return watch.decide(
+                lambda objects: condition(objects[0] if objects else None), deadline, wanted, reason=answer.reason
             )
 
     def until_gone(

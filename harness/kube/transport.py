@@ -254,7 +254,7 @@ class _Urllib3Transport:
                 self._configuration.host.rstrip("/") + request.path + _encoded(request.query),
                 body=request.body,
                 headers=headers,
-                timeout=urllib3.Timeout(connect=_CONNECT, read=request.read),
+                timeout=urllib3.Timeout(connect=min(_CONNECT, request.read), read=request.read),
                 retries=False,
                 preload_content=preload,
             )

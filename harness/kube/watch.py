@@ -179,10 +179,14 @@ class Watch:
             DeadlineError: with the last reason, and what is wrong with the connection if anything is.
             ApiError: the server refuses the watch.
         """
-        deadline = _deadline(timeout, self._clock)
+        return self.decide(condition, _deadline(timeout, self._clock), wanted)
+
+    def decide(
+        self, condition: Callable[[list[Manifest]], T | Pending], deadline: Deadline, wanted: str, *, reason: str = ""
+    ) -> T:
+        """Wait as until does, for a caller that has met a state before: `reason` is what it was."""
         store: dict[Key, Manifest] = {}  # our own: events may be ahead of us in the watch's
         synced = False
-        reason = ""
         for told in self._told(deadline):
             if isinstance(told, Event):
                 _apply(store, told)

@@ -24,7 +24,7 @@ class Cutter:
         self._target = port
         self._listener = socket.create_server((HOST, 0))
         self.port: int = self._listener.getsockname()[1]
-        self.accepted = 0
+        self._frozen = threading.Event()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -50,6 +50,17 @@ class Cutter:
                 with contextlib.suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
 
+    def shut(self) -> None:
+        """Drop every connection and refuse new ones, as a dead server does."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+
+    def freeze(self) -> None:
+        """Carry nothing from now on, while connections stay open, as a paused server does."""
+        self._frozen.set()
+
     def kubeconfig(self, original: Path, copy: Path) -> Path:
         """Write a kubeconfig that leads through here."""
         value = load_documents(original)[0].value
@@ -68,7 +79,6 @@ class Cutter:
                 client, _ = listener.accept()
             except OSError:
                 return
-            self.accepted += 1
             server = socket.create_connection((HOST, self._target))
             with self._lock:
                 self._open |= {client, server}
@@ -78,7 +88,8 @@ class Cutter:
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                sink.sendall(data)
+                if not self._frozen.is_set():
+                    sink.sendall(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
         with self._lock:

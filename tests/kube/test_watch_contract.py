@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.clusters.control_plane import ControlPlane
-from harness.kube import Event, Kube, Manifest
+from harness.kit.errors import DeadlineError
+from harness.kit.waiting import Pending
+from harness.kube import Event, Kube, Manifest, Unreachable
 from tests.kube.cutter import Cutter
 
 pytestmark = pytest.mark.contract
@@ -89,6 +91,44 @@ def test_a_cut_connection_resumes_without_a_gap(kube: Kube, cut_kube: Kube, cutt
             told += [next(events), next(events)]
     assert [short(event) for event in told] == [(word, f"b{n}") for n in range(3) for word in ("ADDED", "DELETED")]
     assert not any(event.relisted for event in told)
+
+
+def test_a_server_that_dies_under_a_wait_is_named_in_its_error(kube: Kube, cut_kube: Kube, cutter: Cutter) -> None:
+    """The wait ends at its deadline and says that the server does not answer; the next request fails at once."""
+    kube.create(config_map("a"))
+
+    def never(found: Manifest | None) -> Pending:
+        cutter.shut()
+        return Pending("the last state that was met")
+
+    with pytest.raises(DeadlineError) as caught:
+        cut_kube.until("v1", "ConfigMap", "a", None, never, timeout=0.5, wanted="something")
+    assert "the last state that was met" in caught.value.seen
+    assert "Connection refused" in caught.value.seen
+    with pytest.raises(Unreachable):
+        cut_kube.get("v1", "ConfigMap", "a")
+
+
+def test_a_server_that_falls_silent_does_not_hang_us(
+    kube: Kube, cutter: Cutter, api_server: ControlPlane, tmp_path: Path
+) -> None:
+    """Requests end at their timeout, waits at their deadline, and a stop is prompt, though connections stay open."""
+    config = cutter.kubeconfig(api_server.kubeconfig, tmp_path / "cut")
+    with Kube.connect(config, request_timeout=0.5) as cut_kube:
+        with cut_kube.watch("v1", "ConfigMap", kube.default_namespace) as watch:
+            events = watch.events(SOON)
+            kube.create(config_map("a"))
+            next(events)
+            kube.create(config_map("b"))
+            next(events)  # by now the watch itself is open
+            cutter.freeze()
+            with pytest.raises(Unreachable) as caught:
+                cut_kube.get("v1", "ConfigMap", "a")
+            assert "silence" in caught.value.seen
+            with pytest.raises(DeadlineError):
+                watch.until(lambda _: Pending("nothing yet"), timeout=0.1, wanted="something")
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 0.5
 
 
 def definition(group: str) -> Manifest:
