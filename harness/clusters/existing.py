@@ -6,6 +6,7 @@ fixtures and the command line.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.clusters.provider import Cluster, Connect, connect, probe
 from harness.kit.documents import dump_yaml
 from harness.kit.errors import HarnessError, UsageError
 from harness.kit.paths import state_dir
+from harness.kit.process import alive
 from harness.kit.stages import Stages
 
 __all__ = ["ExistingProvider"]
@@ -57,6 +59,7 @@ class ExistingProvider:
             HarnessError: it does not answer.
         """
         chosen = choose_context(self._options.kubeconfig, self._options.context, self._environ)
+        self._sweep()
         self._write(chosen)
         try:
             version = self._version(chosen)
@@ -88,6 +91,14 @@ class ExistingProvider:
         self._pinned.unlink(missing_ok=True)
         self._pinned.touch(0o600)  # it may hold a key: nobody else reads it, not even for a moment
         self._pinned.write_text(text, encoding="utf-8")
+        atexit.register(self._pinned.unlink, missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove the copies that killed processes left."""
+        for path in self._pinned.parent.glob("*.kubeconfig"):
+            pid = path.stem.rpartition("-")[2]
+            if pid.isdigit() and not alive(int(pid)):
+                path.unlink(missing_ok=True)
 
     def _version(self, chosen: Chosen) -> str:
         where = f"context {chosen.context} in {chosen.path}"

@@ -72,10 +72,10 @@ class _Plain:
 
 
 def _provision(options: ClusterOptions, stages: Stages) -> Provisioned:
-    if options.image is not None and options.airgap != "always":
-        return _Plain(node_image=options.image)
     from harness import airgap
 
+    if options.image is not None and options.airgap != "always" and airgap.engine_available():
+        return _Plain(node_image=options.image)
     return airgap.ensure(
         kubernetes_version=options.kubernetes_version,
         recipes=options.recipes,
@@ -206,9 +206,15 @@ class KindProvider:
         kube = self._parts.connect(folder / "kubeconfig", f"kind-{name}")
         try:
             until_ready(kube, program.nodes(name), deadline)
-            return kube.server_version()
+            version = kube.server_version()
         finally:
             kube.close()
+        if not same_version(self.options.kubernetes_version, version):
+            raise UsageError(
+                f"Kubernetes {self.options.kubernetes_version}",
+                seen=f"{version} in the node image {image or 'of kind'}",
+            )
+        return version
 
     def _load(self, program: KindProgram, name: str) -> None:
         if images := self.options.images:

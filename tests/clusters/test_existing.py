@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,17 @@ def test_deleting_only_forgets_our_copy(tmp_path: Path, world: Any) -> None:
     assert file.read_bytes() == before
     assert not cluster.kubeconfig.exists()
     assert not (tmp_path / "logs").exists()
+
+
+def test_copies_that_killed_processes_left_are_removed(tmp_path: Path, world: Any) -> None:
+    """A copy of a kubeconfig may hold a key: the next process removes those of dead ones, and no others."""
+    folder = tmp_path / "state" / "existing"
+    folder.mkdir(parents=True)
+    for name in (f"aaaa-{2**22 + 1}", f"bbbb-{os.getpid()}", "notes"):
+        (folder / f"{name}.kubeconfig").write_text("x")
+    provider(tmp_path, world.kube, kubeconfig=kubeconfig(tmp_path / "config", "dev")).create()
+    names = {path.stem for path in folder.iterdir()}
+    assert names == {f"bbbb-{os.getpid()}", "notes", f"7c1e-{os.getpid()}"}
 
 
 def test_files_beside_the_kubeconfig_are_still_found(tmp_path: Path) -> None:

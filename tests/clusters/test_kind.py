@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import pytest
 
 from harness.clusters.config import ClusterOptions
-from harness.clusters.kind import KindProvider, adopt, delete_recorded, delete_run
+from harness.clusters.kind import KindProvider, Parts, adopt, delete_recorded, delete_run
 from harness.clusters.kind_program import KindProgram, find_kind, find_kubectl
 from harness.clusters.records import Record
 from harness.kit.documents import load_documents
 from harness.kit.errors import DeadlineError, HarnessError, UsageError
 from harness.kit.process import ProcessError
+from harness.kit.stages import Stages
 
 OPTIONS = ClusterOptions(run="7c1e")
 DEAD_PID = 2**22 + 1  # above the kernel's largest pid
@@ -121,6 +123,25 @@ def test_the_processes_of_one_run_share_a_cluster(world: Any) -> None:
     assert world.kind.clusters == {}
 
 
+def test_processes_that_start_together_make_one_cluster(world: Any) -> None:
+    """The lock on the name lets one of them create; the others wait and take it."""
+    found: list[Any] = []
+    together = threading.Barrier(3)
+
+    def create() -> None:
+        together.wait(5)
+        found.append(KindProvider(OPTIONS, world.parts).create())
+
+    threads = [threading.Thread(target=create) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(found) == 3
+    assert all(cluster == found[0] for cluster in found)
+    assert world.kind.verbs().count("create cluster") == 1
+
+
 def test_a_run_deletes_only_its_own_clusters(world: Any) -> None:
     """Clusters of other runs, and kept ones, stay."""
     for record in (ready("a", run="7c1e"), ready("b", run="ffff", keep=False), ready("c", run="7c1e", keep=False)):
@@ -187,6 +208,15 @@ def test_node_logs_that_cannot_be_had_are_told(world: Any, failure: ProcessError
     world.kind.fail["export logs"] = failure
     provider.export_logs(cluster, tmp_path / "logs")
     assert "kind harness-7c1e: no node logs: ERROR: failed to create cluster: no space left" in world.said()
+
+
+def test_a_node_image_of_another_version_is_an_error(world: Any) -> None:
+    """A version and an image that contradict each other end in no cluster."""
+    world.kube.version = "v1.34.1"
+    with pytest.raises(UsageError, match=r"Kubernetes 1\.36") as caught:
+        KindProvider(replace(OPTIONS, image="kindest/node:v1.34.1", kubernetes_version="1.36"), world.parts).create()
+    assert caught.value.seen == "v1.34.1 in the node image kindest/node:v1.34.1"
+    assert world.kind.clusters == {}
 
 
 def test_a_half_made_cluster_of_a_killed_run_is_made_anew(world: Any) -> None:
@@ -273,6 +303,28 @@ def test_an_old_kind_is_refused(world: Any) -> None:
         KindProvider(OPTIONS, world.parts).create()
     assert caught.value.seen == "0.17.0"
     assert "go install sigs.k8s.io/kind@" in caught.value.run
+
+
+def test_a_node_image_of_the_users_needs_nothing_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an engine that answers, a given image is taken as it is; without one the air gap provides the engine."""
+    asked: list[Any] = []
+
+    def ensure(**options: Any) -> str:
+        asked.append(options)
+        return "made"
+
+    monkeypatch.setattr("harness.airgap.ensure", ensure)
+    provision = Parts().provision
+    options = replace(OPTIONS, image="kindest/node:v1.36.1", kubernetes_version="1.36", recipes=("images/db",))
+    monkeypatch.setattr("harness.airgap.engine_available", lambda: True)
+    plain = provision(options, Stages("cluster"))
+    assert (plain.node_image, plain.env, plain.kind_config) == ("kindest/node:v1.36.1", {}, {})
+    assert asked == []
+    monkeypatch.setattr("harness.airgap.engine_available", lambda: False)
+    provision(options, Stages("cluster"))
+    provision(replace(options, image=None), Stages("cluster"))
+    assert len(asked) == 2
+    assert (asked[0]["kubernetes_version"], asked[0]["recipes"], asked[0]["mode"]) == ("1.36", ("images/db",), "auto")
 
 
 def test_the_kind_program_is_found_in_order(kind_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
