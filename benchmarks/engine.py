@@ -6,6 +6,7 @@ Targets: COMPLETE at most 300 ms after the Instance was created, and at most 50 
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
@@ -129,6 +130,7 @@ def main(rounds: int) -> None:
         kube.create(version("one-0.1.0", {"deployment.yaml": DEPLOYMENT}), NAMESPACE)
         begin = time.monotonic()
         with Engine(kube, namespaces=[NAMESPACE]) as engine, kube.watch(API, "Instance", NAMESPACE) as watch:
+            print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
             print(f"engine started in {(time.monotonic() - begin) * 1000:.0f} ms")
             report("ten steps of one ConfigMap: COMPLETE", 300, lambda number: ten_steps(kube, watch, number), rounds)
             report("Deployment healthy: COMPLETE", 50, lambda number: one_workload(kube, watch, number), rounds)

@@ -19,20 +19,22 @@ from typing import Self, TextIO
 
 from harness.kit.errors import HarnessError, UsageError
 from harness.kit.waiting import Deadline
-from harness.kube import ApiError, Event, UnknownKind
-from harness.kube.objects import name_of, namespace_of, owners_of
+from harness.kube import ApiError, Event, Kube, NotFound, UnknownKind
+from harness.kube.objects import dig, name_of, namespace_of, owners_of
+from harness.kudo.admission import FINALIZER
 from harness.kudo.cache import Cache
 from harness.kudo.client import Cluster, Source
 from harness.kudo.crds import install_crds
 from harness.kudo.enhance import HERITAGE
 from harness.kudo.events import InstanceEvent, Observer, Recorder, utc_now
+from harness.kudo.merge import json_patch
 from harness.kudo.model import API_VERSION
 from harness.kudo.reconcile import WORKLOADS, Key, Reconciler, RetryError
-from harness.kudo.scheduling import reference_of
+from harness.kudo.scheduling import finalized, reference_of
 from harness.kudo.tasks import TASK_KINDS, RunTask
 from harness.kudo.workqueue import Backoff, WorkQueue
 
-__all__ = ["Engine", "EngineError", "run_foreground"]
+__all__ = ["Engine", "EngineError", "release_instances", "run_foreground"]
 
 _SYNC_TIMEOUT = 30.0
 _STOP_TIMEOUT = 10.0
@@ -221,6 +223,24 @@ class Engine:
         for source in self._sources:
             if source.failed is not None and not self._stopping.is_set():
                 raise EngineError("a running watch", seen=str(source.failed)) from source.failed
+
+
+def release_instances(kube: Kube, namespace: str) -> list[str]:
+    """Drop the cleanup finalizer from all Instances of a namespace; return the names of those that had it.
+
+    For a namespace that is to go although no engine runs any more: nobody would run the cleanup plans, and the
+    Instances would keep the namespace for ever.
+    """
+    held = [
+        item
+        for item in kube.list(API_VERSION, "Instance", namespace)
+        if FINALIZER in dig(item, "metadata.finalizers", [])
+    ]
+    for item in held:
+        patch = json_patch(item, finalized(item))
+        with suppress(NotFound):
+            kube.patch(API_VERSION, "Instance", name_of(item), patch, namespace)
+    return [name_of(item) for item in held]
 
 
 def run_foreground(

@@ -267,6 +267,7 @@ class Reconciler:
         except FatalRenderError as error:
             return _failed(entry, "InvalidPlan", error.cause)
         path = f"{namespace_of(instance)}/{name_of(instance)}"
+        first = not dig(instance, "status.planStatus")
 
         def execute(place: Place) -> Outcome:
             task = version.tasks.get(place.task)
@@ -291,6 +292,7 @@ class Reconciler:
                 origin=_origin(instance, version, place),
                 variables=variables,
                 place=place,
+                first=first,
             )
             return run_task(task, desk, self._kinds)
 

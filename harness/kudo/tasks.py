@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +77,7 @@ class Desk:
         origin: what applied objects say about their instance and plan.
         variables: what templates see.
         place: where in the plan the task stands.
+        first: whether this is the instance's first plan, whose objects are most likely not there yet.
     """
 
     cluster: Cluster
@@ -86,6 +88,7 @@ class Desk:
     origin: Origin
     variables: Variables
     place: Place
+    first: bool = False
 
     @property
     def instance(self) -> str:
@@ -206,6 +209,9 @@ def _put(item: Manifest, desk: Desk) -> Manifest:
     """Create an object, or merge it into the live one; return the server's answer."""
     ref, wanted = Ref.of(item), with_original(item)
     live = desk.cache.get(ref)
+    if live is None and desk.first and ref not in desk.settled.results:
+        with suppress(ApiError):  # whatever is wrong is found out below, in the order that tells it best
+            return _create(ref, wanted, desk)
     for _attempt in range(_ATTEMPTS - 1):
         try:
             return _put_once(ref, wanted, live, desk)
@@ -216,11 +222,13 @@ def _put(item: Manifest, desk: Desk) -> Manifest:
 
 def _put_once(ref: Ref, wanted: Manifest, live: Manifest | None, desk: Desk) -> Manifest:
     live = live or desk.cluster.find(ref.api_version, ref.kind, ref.name, ref.namespace)
-    if live is None:
-        answer = desk.cluster.create(wanted)
-        _remember(ref, wanted, answer, desk)
-        return answer
-    return _patch(ref, wanted, live, desk)
+    return _create(ref, wanted, desk) if live is None else _patch(ref, wanted, live, desk)
+
+
+def _create(ref: Ref, wanted: Manifest, desk: Desk) -> Manifest:
+    answer = desk.cluster.create(wanted)
+    _remember(ref, wanted, answer, desk)
+    return answer
 
 
 def _patch(ref: Ref, wanted: Manifest, live: Manifest, desk: Desk) -> Manifest:

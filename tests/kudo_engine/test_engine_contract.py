@@ -11,8 +11,9 @@ import pytest
 from harness.kit.documents import Manifest, parse_documents
 from harness.kit.waiting import Pending
 from harness.kube import ApiError, Conflict, Invalid, Kube, NotFound, condition_of, dig, uid_of, version_of
+from harness.kudo.admission import FINALIZER
 from harness.kudo.crds import install_crds
-from harness.kudo.engine import Engine
+from harness.kudo.engine import Engine, release_instances
 from harness.kudo.merge import json_patch, merged
 from tests.kudo_engine.fakes import (
     API,
@@ -281,6 +282,17 @@ def test_cleanup(kube: Kube, engine: Engine) -> None:
     kube.delete(API, "Instance", "orders")
     kube.until_gone(API, "Instance", "orders", timeout=TIMEOUT)
     assert engine.failed is None
+
+
+def test_release_instances(kube: Kube) -> None:
+    """Instances that nobody cleans up any more are released, and only of the finalizer that is ours."""
+    for name, finalizers in (("held", [FINALIZER, "example.org/theirs"]), ("free", [])):
+        manifest = instance_manifest(name)
+        manifest["metadata"]["finalizers"] = finalizers
+        put(kube, manifest)
+    assert release_instances(kube, kube.default_namespace) == ["held"]
+    assert kube.get(API, "Instance", "held")["metadata"]["finalizers"] == ["example.org/theirs"]
+    kube.patch(API, "Instance", "held", {"metadata": {"finalizers": None}})
 
 
 def test_restarted_engine_goes_on(kube: Kube) -> None:

@@ -140,6 +140,28 @@ def test_few_requests() -> None:
     ]
 
 
+def test_first_plan_asks_for_nothing() -> None:
+    """The first plan of an Instance creates its objects without asking for them; what is there is merged with."""
+    templates = {"cm.yaml": config_map("new"), "old.yaml": config_map("old")}
+    bench = rig(templates=templates, tasks=[apply_task("settings", "cm.yaml", "old.yaml")])
+    old = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "old", "namespace": NAMESPACE},
+        "data": {"a": "b"},
+    }
+    bench.cluster.create(old)
+    bench.cluster.requests.clear()
+    bench.settle()
+    made = [(verb, name) for verb, kind, name in bench.cluster.requests if kind == "ConfigMap"]
+    assert made == [("create", "new"), ("create", "old"), ("get", "old"), ("patch", "old")]
+    assert bench.cluster.see("ConfigMap", "old")["data"] == {"a": "b", "size": "3"}
+    bench.cluster.requests.clear()
+    bench.write(planExecution={"planName": "deploy", "uid": "again"})
+    bench.settle()
+    assert [verb for verb, kind, _name in bench.cluster.requests if kind == "ConfigMap"] == ["get", "patch"] * 2
+
+
 def test_spec_is_written_before_status() -> None:
     """Whoever sees COMPLETE finds the plan execution empty."""
     bench = rig()
@@ -206,7 +228,8 @@ def test_progress_begins_with_short_pauses_again() -> None:
         plans={"deploy": serial(("one", ["settings"]), ("two", ["never"]))},
     )
     failure = ApiError("create", status=500, reason="Oops", message="shaky")
-    bench.cluster.failures[("create", "ConfigMap")] = [failure] * 4
+    bench.cluster.failures[("get", "ConfigMap")] = [failure] * 4
+    bench.cluster.failures[("create", "ConfigMap")] = [failure]
     assert [bench.once() for _turn in range(6)] == [0.05, 0.1, 0.2, 0.4, 0.05, 0.1]
 
 
