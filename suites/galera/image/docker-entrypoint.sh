@@ -43,7 +43,8 @@ read_settings() {
     new=$(from_variable "MARIADB_$name")
     old=$(from_variable "MYSQL_$name")
     SET[$name]=${new:-$old}
-    # Scripts in initdb.d find both names.
+    # Files are read once, as root; scripts in initdb.d find both names.
+    unset "MARIADB_${name}_FILE" "MYSQL_${name}_FILE"
     if [[ -n ${SET[$name]} ]]; then
       export "MARIADB_$name=${SET[$name]}" "MYSQL_$name=${SET[$name]}"
     fi
@@ -54,7 +55,7 @@ read_settings() {
 forget_secrets() {
   local name
   for name in "${SECRETS[@]}"; do
-    unset "MARIADB_$name" "MYSQL_$name" "MARIADB_${name}_FILE" "MYSQL_${name}_FILE"
+    unset "MARIADB_$name" "MYSQL_$name"
   done
 }
 
@@ -306,10 +307,10 @@ main() {
   if [[ ($1 == mariadbd || $1 == mysqld) ]] && ! wants_help "$@"; then
     note "Entrypoint script for MariaDB Server started."
     read_configuration "$@"
+    read_settings
     if [[ $(id -u) == 0 ]]; then
       become_mysql "$@"
     fi
-    read_settings
     if [[ -d ${DATADIR}mysql ]]; then
       upgrade_if_asked "$@"
     else
