@@ -61,37 +61,27 @@ class Binaries:
         return found
 
 
-_HOW = f"harness airgap build, or export {_ASSETS}=FOLDER"
+_HOW = f"harness airgap build --control-plane, or export {_ASSETS}=FOLDER"
 
 
-def find_binaries(env: Mapping[str, str] = os.environ, *, built: Callable[[], Path | None] | None = None) -> Binaries:
-    """Return the control plane's programs: from $KUBEBUILDER_ASSETS, else those that the airgap build made.
+def find_binaries(env: Mapping[str, str] = os.environ, *, build: Callable[[], Path] | None = None) -> Binaries:
+    """Return the control plane's programs: from $KUBEBUILDER_ASSETS, else built by the air gap, once.
 
     Args:
         env: the environment to look into.
-        built: gives the folder of the airgap build, None when nothing is built.
+        build: gives the folder of the built programs; the air gap's by default.
 
     Raises:
-        UsageError: there are none; says what to run.
+        UsageError: the named folder lacks one of them, or they cannot be built here; says what to run.
     """
-    if named := env.get(_ASSETS):
-        return Binaries.within(Path(named))
-    folder = (built or _built)()
-    if folder is None:
-        raise UsageError(
-            "the programs etcd and kube-apiserver", seen=f"${_ASSETS} is not set, nothing is built", run=_HOW
-        )
-    return Binaries.within(folder)
+    named = env.get(_ASSETS)
+    return Binaries.within(Path(named) if named else (build or _build)())
 
 
-def _built() -> Path | None:
-    try:
-        from harness import airgap
-    except ImportError:
-        return None
-    finder = getattr(airgap, "control_plane_binaries", None)
-    found = finder() if finder is not None else None
-    return Path(found) if found else None
+def _build() -> Path:
+    from harness.airgap import control_plane_binaries  # on first use: most runs have a cluster
+
+    return control_plane_binaries()
 
 
 class ControlPlane:

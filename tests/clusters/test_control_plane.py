@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import airgap
 from harness.clusters.control_plane import Binaries, ControlPlane, find_binaries
 from harness.kit.errors import DeadlineError, HarnessError, UsageError
 from harness.kit.process import alive
@@ -35,20 +36,25 @@ def test_the_programs_come_from_the_environment_before_the_build(tmp_path: Path)
     named, built = tmp_path / "named", tmp_path / "built"
     binaries(named)
     binaries(built)
-    found = find_binaries({"KUBEBUILDER_ASSETS": str(named)}, built=lambda: built)
+    found = find_binaries({"KUBEBUILDER_ASSETS": str(named)}, build=lambda: built)
     assert found.apiserver == named / "kube-apiserver"
-    assert find_binaries({}, built=lambda: built).etcd == built / "etcd"
+    assert find_binaries({}, build=lambda: built).etcd == built / "etcd"
+
+
+def test_without_a_named_folder_the_air_gap_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The air gap's own function gives the folder."""
+    binaries(tmp_path)
+    monkeypatch.setattr(airgap, "control_plane_binaries", lambda: tmp_path)
+    assert find_binaries({}).etcd == tmp_path / "etcd"
 
 
 def test_missing_programs_are_named_with_the_command_that_makes_them(tmp_path: Path) -> None:
-    """Nothing built, and a folder that lacks one of them or does not exist: an error, never a skip."""
-    with pytest.raises(UsageError) as caught:
-        find_binaries({}, built=lambda: None)
-    assert "harness airgap build" in caught.value.run
+    """A folder that lacks one of them or does not exist is an error, never a skip."""
     program(tmp_path / "etcd")
     with pytest.raises(UsageError) as caught:
         find_binaries({"KUBEBUILDER_ASSETS": str(tmp_path)})
     assert caught.value.seen == "no kube-apiserver"
+    assert "harness airgap build --control-plane" in caught.value.run
     with pytest.raises(UsageError) as caught:
         find_binaries({"KUBEBUILDER_ASSETS": str(tmp_path / "nowhere")})
     assert caught.value.seen == "no etcd and no kube-apiserver"
