@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,16 +15,19 @@ import pytest
 from harness.clusters.config import ClusterOptions, new_run_id
 from harness.clusters.kind import KindProvider, Parts, adopt, delete_recorded, delete_run
 from harness.clusters.kind_program import KindProgram
-from harness.clusters.provider import probe
+from harness.clusters.provider import Cluster, probe
 from harness.clusters.records import Record, Records
 from harness.kit.process import alive
+from harness.kit.process import run as execute
 from harness.kit.waiting import Pending, until
 from harness.kube import Kube
+from harness.report.diagnostics import Story, diagnose
 
 pytestmark = pytest.mark.cluster
 
 MAKER = """
 import sys
+import time
 from pathlib import Path
 from harness.clusters.config import ClusterOptions
 from harness.clusters.kind import KindProvider, Parts
@@ -72,8 +76,23 @@ def making(run: str, parts: Parts, state: Path) -> tuple[subprocess.Popen[str], 
         raise
 
 
+def death_is_told(cluster: Cluster) -> None:
+    """Freeze the node under a client: probe and report say so in time, though no connection is refused."""
+    docker = {**os.environ, **cluster.env}
+    with Kube.connect(cluster.kubeconfig, cluster.context, request_timeout=2.0) as kube:
+        execute(["docker", "pause", *cluster.nodes], timeout=30, env=docker)
+        try:
+            begun = time.monotonic()
+            assert probe(kube).startswith("the API server does not answer: ")
+            cause = diagnose(kube, "default", Story(test="t"), timeout=3.0).cause
+            assert cause.startswith("Cluster: the API server does not answer: ")
+            assert time.monotonic() - begun < 15
+        finally:
+            execute(["docker", "unpause", *cluster.nodes], timeout=30, env=docker)
+
+
 def test_the_life_of_a_cluster(run: str, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is made, answers, is shared within its run, serves pytest-kind's users, gives its logs, and goes for good."""
+    """It is made, answers, is shared within its run, serves pytest-kind's users, gives its logs; its death is told."""
     provider = KindProvider(ClusterOptions(run=run), parts)
     cluster = provider.create()
     with Kube.connect(cluster.kubeconfig, cluster.context) as kube:
@@ -87,6 +106,7 @@ def test_the_life_of_a_cluster(run: str, parts: Parts, tmp_path: Path, monkeypat
     assert not (tmp_path / ".pytest-kind").exists()
     provider.export_logs(cluster, tmp_path / "logs")
     assert list((tmp_path / "logs").glob("*/kubelet.log"))
+    death_is_told(cluster)
     record = parts.records.find(cluster.name)
     assert record is not None
     assert delete_run(run, parts) == [cluster.name]
