@@ -10,14 +10,13 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from harness.airgap.layout import Layout
+from harness.airgap.layout import Layout, whole_file
 from harness.airgap.machine import Machine, unmount_below
 from harness.kit.errors import HarnessError
 from harness.kit.paths import file_lock
@@ -232,11 +231,9 @@ def install_runtime(path: Path, python: str, runc: str) -> None:
     """
     source = resources.files("harness.airgap").joinpath("oci_runtime.py").read_text(encoding="utf-8")
     text = f"#!{python} -IS\n" + source.replace('RUNC = "/usr/sbin/runc"', f"RUNC = {json.dumps(runc)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_text(text, encoding="utf-8")
-    new.chmod(new.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-    new.replace(path)
+    with whole_file(path) as new:
+        new.write_text(text, encoding="utf-8")
+        new.chmod(0o755)
 
 
 def stop_orphan(pid_file: Path, sign: str) -> None:

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 
 from harness.airgap import versions
-from harness.airgap.layout import Layout, content_key
+from harness.airgap.layout import Layout, content_key, whole_file
 from harness.airgap.machine import Machine
 from harness.kit.errors import HarnessError
 from harness.kit.paths import file_lock
@@ -148,17 +148,13 @@ class GoBuild:
     def _build(self, program: Program, stages: Stages, progress: _Progress) -> None:
         version = versions.DEFAULT if program.companion else self.version
         module = self._module(version, stages)
-        target = self.path(program)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{program.name}.unfinished")
-        argv = ["go", "build", "-ldflags", _link_flags(version), "-o", str(unfinished), program.package]
-        unfinished.unlink(missing_ok=True)
-        self._long([str(self._go), *argv[1:]], module, stages, progress)
-        if not unfinished.exists():
-            log = module / "build.log"
-            seen = log.read_text(encoding="utf-8", errors="replace")[-4000:]
-            raise HarnessError(f"{program.name} to compile", seen=seen, where=str(log), run="harness airgap build")
-        unfinished.replace(target)
+        with whole_file(self.path(program)) as target:
+            argv = [str(self._go), "build", "-ldflags", _link_flags(version), "-o", str(target), program.package]
+            self._long(argv, module, stages, progress)
+            if not target.exists():
+                log = module / "build.log"
+                seen = log.read_text(encoding="utf-8", errors="replace")[-4000:]
+                raise HarnessError(f"{program.name} to compile", seen=seen, where=str(log), run="harness airgap build")
 
     @property
     def _go(self) -> Path:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.airgap.layout import whole_file
 from harness.kit.process import Runner
 
 __all__ = ["Image", "Layer", "Link", "digest", "files_layer", "tree_layer", "write_archive"]
 
-_BLOCK = 1 << 20
 _TAR = 600.0  # seconds
 
 
@@ -88,9 +87,7 @@ def write_archive(path: Path, images: Sequence[Image]) -> None:
         path: the archive.
         images: at least one; shared layers are written once.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with tarfile.open(unfinished, "w") as archive:
+    with whole_file(path) as unfinished, tarfile.open(unfinished, "w") as archive:
         manifest = []
         for image in images:
             configuration = image.configuration()
@@ -104,7 +101,6 @@ def write_archive(path: Path, images: Sequence[Image]) -> None:
                 entry.size = layer.path.stat().st_size
                 archive.addfile(entry, content)
         _add_bytes(archive, "manifest.json", json.dumps(manifest).encode())
-    unfinished.replace(path)
 
 
 def files_layer(path: Path, content: Mapping[str, Path | bytes | Link | None], *, mode: int = 0o755) -> Layer:
@@ -115,8 +111,7 @@ def files_layer(path: Path, content: Mapping[str, Path | bytes | Link | None], *
         content: name in the image to a file, its bytes, a link, or None for a folder.
         mode: permissions of files and folders.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
+    with whole_file(path) as unfinished, tarfile.open(unfinished, "w") as archive:
         for name, value in _with_parents(content).items():
             entry = _entry(name, mode)
             if value is None:
@@ -143,14 +138,9 @@ def tree_layer(path: Path, tree: Path, run: Runner) -> Layer:
         tree: the root of the tree.
         run: how programs are run.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    run(
-        ["tar", "--create", "--file", unfinished, "--directory", tree, "--sort=name", "--numeric-owner",
-         "--one-file-system", "--exclude=./proc/*", "--exclude=./sys/*", "."],
-        timeout=_TAR,
-    )  # fmt: skip
-    unfinished.replace(path)
+    options = ["--sort=name", "--numeric-owner", "--one-file-system", "--exclude=./proc/*", "--exclude=./sys/*"]
+    with whole_file(path) as unfinished:
+        run(["tar", "--create", "--file", unfinished, "--directory", tree, *options, "."], timeout=_TAR)
     return Layer.of(path)
 
 
@@ -158,14 +148,6 @@ def digest(path: Path) -> str:
     """Return the sha256 of a file in hex."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def copy_into(tree: Path, name: str, source: Path, mode: int) -> None:
-    """Copy a file into a tree under an absolute name."""
-    target = tree / name.lstrip("/")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-    target.chmod(mode)
 
 
 def _with_parents(content: Mapping[str, Path | bytes | Link | None]) -> dict[str, Path | bytes | Link | None]:

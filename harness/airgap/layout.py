@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.kit.paths import cache_dir, state_dir
 
-__all__ = ["Layout", "content_key", "tree_key"]
+__all__ = ["Layout", "content_key", "tree_key", "whole_file"]
 
 _KEY = 12  # characters of a key: 48 bits, plenty for the dozens of things in one cache
 
@@ -60,6 +62,18 @@ class Layout:
     def work(self) -> Path:
         """Unfinished work; whatever lies here belongs to a running build or to a killed one."""
         return self.cache / "work"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give another name to write to; the file gets its own when the block ends well, and is gone otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def content_key(value: Any) -> str:

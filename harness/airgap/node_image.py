@@ -30,6 +30,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 _RECIPE = 1  # raise it when this module makes another image from the same inputs
 _PRELOADER = "harness-preload"
+_KEPT = 6  # node images: four versions, and those of a change and of before
 _LOAD = 300.0  # seconds
 _BUILD = 900.0
 _CNI = ("host-local", "loopback", "portmap", "ptp")
@@ -100,6 +101,7 @@ class NodeImage:
             with self._stages.stage(f"node image {self.version}: building", f"node image {self.version} ready"):
                 system = self._system_archive(system_key)
                 self._preload(self._root_image(system_key), tag, [system, *archives])
+            self._prune(system_key)
 
     def _root_image(self, system_key: str) -> str:
         """Load the node without container images into the engine; return its reference."""
@@ -144,15 +146,19 @@ class NodeImage:
         if archive.exists():
             return archive
         self._debian.layer(NODE_TREE, self._finish_tree)  # its closures are layers of these images
-        write_archive(archive, self._system_images())
+        layers = self._layout.work / f"layers-{os.getpid()}"
+        try:
+            write_archive(archive, self._system_images(layers))
+        finally:
+            shutil.rmtree(layers, ignore_errors=True)
         return archive
 
-    def _system_images(self) -> list[Image]:
+    def _system_images(self, folder: Path) -> list[Image]:
         content: dict[str, Path | bytes | Link | None] = {
             "usr/local/bin/kubernetes": self._programs["kubernetes"],
             **{f"usr/local/bin/{name}": Link(target="kubernetes") for name in COMMANDS},
         }
-        kubernetes = files_layer(self._layout.images / f"kubernetes-{self.version}.layer", content)
+        kubernetes = files_layer(folder / "kubernetes.layer", content)
         tools = Layer.of(self._closure_path("proxy"))
         busybox = Image(tags=versions.BUSYBOX_TAGS, layers=(Layer.of(self._closure_path("busybox")),), cmd=("sh",))
         images = [busybox]
@@ -160,15 +166,15 @@ class NodeImage:
         for reference in self._wanted_images():
             name = reference.rpartition("/")[2].partition(":")[0]
             if name in single:
-                images.append(self._single(reference, single[name]))
+                images.append(self._single(folder, reference, single[name]))
             else:
                 layers = (kubernetes, tools) if name == "kube-proxy" else (kubernetes,)
                 images.append(Image(tags=(reference,), layers=layers, entrypoint=(name,)))
-        return [*images, self._single(versions.PROVISIONER_TAG, "local-path-provisioner")]
+        return [*images, self._single(folder, versions.PROVISIONER_TAG, "local-path-provisioner")]
 
-    def _single(self, reference: str, program: str) -> Image:
+    def _single(self, folder: Path, reference: str, program: str) -> Image:
         content = {f"usr/local/bin/{program}": self._programs[program]}
-        layer = files_layer(self._layout.images / f"{program}-{self._programs[program].parent.name}.layer", content)
+        layer = files_layer(folder / f"{program}.layer", content)
         return Image(tags=(reference,), layers=(layer,), entrypoint=(f"/usr/local/bin/{program}",))
 
     def _wanted_images(self) -> list[str]:
@@ -192,6 +198,17 @@ class NodeImage:
 
     def _closure_path(self, name: str) -> Path:
         return self._layout.trees / f"{name}-{NODE_TREE.key()}.layer"
+
+    def _prune(self, system_key: str) -> None:
+        """Remove what no build will use again: old archives, and all but the newest images that nobody runs."""
+        for pattern in (f"system-{self.version}-*.tar", "node-root-*.tar"):
+            for archive in self._layout.images.glob(pattern):
+                if system_key not in archive.name:
+                    archive.unlink(missing_ok=True)
+        for repository, kept in (("harness.local/node", _KEPT), ("harness.local/node-root", 1)):
+            listed = self._docker("images", "--format", "{{.Repository}}:{{.Tag}}", repository)  # newest first
+            if old := listed.stdout.split()[kept:]:
+                self._docker("rmi", *old, check=False)  # an image in use is refused, and stays
 
     def _preload(self, root_image: str, tag: str, archives: Sequence[Path]) -> None:
         """Unpack image archives with the node's own containerd and keep the result as an image."""

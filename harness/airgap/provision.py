@@ -120,10 +120,14 @@ class Airgap:
     def build(self, version: str, recipes: Sequence[Recipe], engine: Engine) -> Provision:
         """Build, where missing, the programs and the node image with the suite images in it."""
         go = self._go(version)
+        tag, key = self._node_tag(version, recipes)
+        missing = not engine.docker.has_image(tag)
+        if missing:  # what is asked for late is checked early: compiling takes minutes
+            self.machine.require_root("making Debian trees")
+            self.machine.require_packages(["debootstrap"], programs=["debootstrap"], stages=self.stages)
         programs = go.build([program.name for program in ALL], self.stages)
         commands = go.commands(programs)
-        tag, key = self._node_tag(version, recipes)
-        if not engine.docker.has_image(tag):
+        if missing:
             debian = Debian(self.layout, self.machine, self._run, self.stages)
             node = NodeImage(
                 version, programs, commands, layout=self.layout, docker=engine.docker, debian=debian, run=self._run,
