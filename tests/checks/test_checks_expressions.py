@@ -125,10 +125,9 @@ def test_any_and_all() -> None:
     values = {"pod": POD}
     assert check_cel([false, true], [true], values) == []
     assert check_cel([], [], values) == []
-    assert check_cel([false, broken], [], values) == [
-        "no expression evaluated to true:\nexpression \"!pod.status.ready\" evaluated to 'false'"
-        + "\nfailed to evaluate CEL expression: no such key: zzz"
-    ]
+    not_true = "expression \"!pod.status.ready\" evaluated to 'false'"
+    failed = "failed to evaluate CEL expression: no such key: zzz"
+    assert check_cel([false, broken], [], values) == [f"no expression evaluated to true:\n{not_true}\n{failed}"]
     assert check_cel([true], [true, false], values) == [
         "not all assertAll expressions evaluated to true:\nexpression \"!pod.status.ready\" evaluated to 'false'"
     ]
