@@ -198,11 +198,14 @@ class Ledger:
     Args:
         journal: a file that gets a line before each write is sent and one when it ended, for a look after a crash.
         clock: a monotonic clock in seconds.
+        database: where the ledger's table is.
     """
 
-    def __init__(self, journal: Path | None = None, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, journal: Path | None = None, clock: Clock = time.monotonic, *, database: str = ""
+    ) -> None:
         self.token = secrets.token_hex(4)
-        self.table = f"ledger_{self.token}"
+        self.table = f"{database}.ledger_{self.token}" if database else f"ledger_{self.token}"
         self._clock = clock
         self._lock = threading.Lock()
         self._writes: dict[str, Write] = {}
@@ -349,6 +352,7 @@ def writers(
     *,
     rate: float,
     threads: int = 2,
+    renew: int = 0,
     ready: float = 30.0,
     refused: Callable[[Exception], bool] = is_refusal,
 ) -> Iterator[Ledger]:
@@ -359,13 +363,14 @@ def writers(
         ledger: gets every write.
         rate: writes in a second, all threads together.
         threads: connections at the same time.
+        renew: writes after which a connection is replaced, so that new members get some too; 0 keeps it.
         ready: seconds until the first write must be acknowledged.
         refused: tells whether a failed write certainly had no effect.
 
     Raises:
         CheckError: nothing was acknowledged in time; HarnessError: a writer did not stop.
     """
-    pool = _Pool(open_session, ledger, period=threads / rate, threads=threads, refused=refused)
+    pool = _Pool(open_session, ledger, period=threads / rate, threads=threads, renew=renew, refused=refused)
     with pool:
         if not ledger.flowing.wait(ready):
             raise CheckError(f"a first acknowledged write within {ready:g} s", seen=ledger.last_failure or "no answer")
@@ -382,11 +387,13 @@ class _Pool:
         *,
         period: float,
         threads: int,
+        renew: int,
         refused: Callable[[Exception], bool],
     ) -> None:
         self._open = open_session
         self._ledger = ledger
         self._period = period
+        self._renew = renew
         self._refused = refused
         self._stop = threading.Event()
         self._bugs: list[BaseException] = []
@@ -426,12 +433,16 @@ class _Pool:
 
     def _write_until_stopped(self, number: int) -> None:
         session: WriteSession | None = None
-        due = time.monotonic()
+        due, writes = time.monotonic(), 0
         try:
             while not self._stop.wait(max(0.0, due - time.monotonic())):
                 due = max(due, time.monotonic() - self._period) + self._period
-                session = session or self._opened()
-                if session is not None and not self._written(session, number):
+                if session is None:
+                    session, writes = self._opened(), 0
+                if session is None:
+                    continue
+                writes += 1
+                if not self._written(session, number) or writes == self._renew:
                     session.close()
                     session = None
         finally:
