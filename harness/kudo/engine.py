@@ -210,8 +210,8 @@ class Engine:
     def _take(self, key: Key) -> None:
         try:
             after = self._reconciler.reconcile(key)
-        except (ApiError, RetryError) as error:
-            self._trouble[key] = error.seen if isinstance(error, ApiError) else str(error)
+        except (ApiError, UnknownKind, RetryError) as error:
+            self._trouble[key] = str(error) if isinstance(error, RetryError) else error.seen
             self._queue.add(key, self._pauses.pause(key))
             return
         self._trouble.pop(key, None)

@@ -252,11 +252,13 @@ class _Walk:
 
 
 def _phase_tree(phase: Phase, known: Any) -> Manifest:
-    status = dict(_named(known, phase.name) or {"name": phase.name, "status": NEVER_RUN})
-    steps = [
-        dict(_named(status.get("steps"), step.name) or {"name": step.name, "status": NEVER_RUN}) for step in phase.steps
-    ]
-    return {**status, "steps": steps}
+    status = _known(known, phase.name)
+    return {**status, "steps": [_known(status.get("steps"), step.name) for step in phase.steps]}
+
+
+def _known(elements: Any, name: str) -> Manifest:
+    """Return a copy of the status of a phase or step; one without status, a new one, was never run."""
+    return {"name": name, "status": NEVER_RUN, **(_named(elements, name) or {})}
 
 
 def _named(elements: Iterable[Manifest] | None, name: str) -> Manifest | None:

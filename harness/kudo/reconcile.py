@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from harness.kit.documents import Manifest
 from harness.kube import Conflict, Invalid, NotFound, Ref
@@ -34,6 +35,7 @@ from harness.kudo.plan import (
     TERMINAL,
     UPDATE,
     UPGRADE,
+    Execute,
     Fatal,
     Outcome,
     Pass,
@@ -164,7 +166,7 @@ class Reconciler:
             if admitted is None:
                 return None
             instance = self._resumed(admitted, version)
-        if dig(instance, "metadata.deletionTimestamp"):
+        if _is_deleting(instance):
             instance = self._with_cleanup(instance, version)
         if execution_of(instance).get("planName"):
             return self._run(key, instance, version, memory)
@@ -180,7 +182,7 @@ class Reconciler:
         if base == intent_of(instance):
             memory.admitted = base
             return instance
-        if base is None and (dig(instance, "status.planStatus") or dig(instance, "metadata.deletionTimestamp")):
+        if base is None and (dig(instance, "status.planStatus") or _is_deleting(instance)):
             base = intent_of(instance)  # it ran before under somebody else: taken over as it is
             wanted = mark_admitted(instance)
         elif memory.denied == (intent_of(instance), version):
@@ -250,9 +252,9 @@ class Reconciler:
         result = self._advanced(instance, version, entry, memory)
         self._tell_progress(instance, entry, result.status)
         status = self._with_result(instance, status, result, rfc3339(self._now()))
-        gone = self._persist(instance, status, result.status["status"])
+        self._persist(instance, status, result.status["status"])
         self._report(instance, result, uid, memory)
-        return None if gone else self._next_pass(key, entry, result)
+        return self._next_pass(key, instance, entry, result)
 
     def _advanced(self, instance: Manifest, version: OperatorVersion, entry: Manifest, memory: _Memory) -> Pass:
         plan = version.plans.get(entry["name"])
@@ -266,13 +268,25 @@ class Reconciler:
             pipes = pipe_values(version, plan, name_of(instance))
         except FatalRenderError as error:
             return _failed(entry, "InvalidPlan", error.cause)
-        path = f"{namespace_of(instance)}/{name_of(instance)}"
+        execute = self._executor(instance, version, memory, params=params, pipes=pipes)
+        return advance(plan, entry, execute, instance=_path(instance))
+
+    def _executor(
+        self,
+        instance: Manifest,
+        version: OperatorVersion,
+        memory: _Memory,
+        *,
+        params: Mapping[str, Any],
+        pipes: Mapping[str, str],
+    ) -> Execute:
+        """Return the function that runs one task of the plan."""
         first = not dig(instance, "status.planStatus")
 
         def execute(place: Place) -> Outcome:
             task = version.tasks.get(place.task)
             if task is None:
-                return Fatal(message=f"{path} fatal error:  missing task {place}", event="UnknownTaskName")
+                return Fatal(message=f"{_path(instance)} fatal error:  missing task {place}", event="UnknownTaskName")
             variables = variables_of(
                 version,
                 instance=name_of(instance),
@@ -296,7 +310,7 @@ class Reconciler:
             )
             return run_task(task, desk, self._kinds)
 
-        return advance(plan, entry, execute, instance=path)
+        return execute
 
     def _with_result(self, instance: Manifest, status: Manifest, result: Pass, now: str) -> Manifest:
         entry = result.status
@@ -310,20 +324,21 @@ class Reconciler:
             return with_ready(status, "Unknown", "PlanInFatalError", now=now)
         return status
 
-    def _persist(self, instance: Manifest, status: Manifest, plan_state: str) -> bool:
-        """Write spec, then status, each only if it changed; tell whether the Instance is gone with that."""
+    def _persist(self, instance: Manifest, status: Manifest, plan_state: str) -> None:
+        """Write spec, then status, each only if it changed."""
         execution = {**execution_of(instance), "status": plan_state}
-        deleting = bool(dig(instance, "metadata.deletionTimestamp"))
         wanted = with_execution(instance, execution)
-        if plan_state in TERMINAL and self._scheduling and not deleting:
+        if plan_state in TERMINAL and self._schedules(instance):
             wanted = ended(wanted)
-        if deleting and plan_state == COMPLETE and execution["planName"] == CLEANUP:
+        if plan_state == COMPLETE and execution["planName"] == CLEANUP and _is_deleting(instance):
             wanted = finalized(wanted)
         stored = self._store(instance, self._marked(wanted))
-        if deleting and not stored["metadata"].get("finalizers"):
-            return True
-        self._write_status(stored, status)
-        return False
+        if stored["metadata"].get("finalizers") or not _is_deleting(instance):
+            self._write_status(stored, status)  # else it is gone
+
+    def _schedules(self, instance: Manifest) -> bool:
+        """Tell whether the engine empties the plan execution at a plan's end; under deletion nobody does."""
+        return self._scheduling and not _is_deleting(instance)
 
     def _report(self, instance: Manifest, result: Pass, uid: str, memory: _Memory) -> None:
         state, name = result.status["status"], result.status["name"]
@@ -342,11 +357,11 @@ class Reconciler:
             if known.get(path) != state:
                 self._recorder.tell(instance, "Step", f"{after['name']}.{path} {state}")
 
-    def _next_pass(self, key: Key, before: Manifest, result: Pass) -> float | None:
+    def _next_pass(self, key: Key, instance: Manifest, before: Manifest, result: Pass) -> float | None:
         """Return when to look again: soon where nobody tells of a change, late where an event will."""
         if result.status["status"] in TERMINAL:
             self._pauses.reset(key)
-            return 0.0  # once more without a plan: readiness
+            return 0.0 if self._schedules(instance) else None  # once more without a plan: readiness
         if list(_step_states(before)) != list(_step_states(result.status)):
             self._pauses.reset(key)
         if any(isinstance(each, Transient) or not each.watched for each in result.pending):
@@ -361,7 +376,7 @@ class Reconciler:
             item for kind in _READINESS for item in self._cache.labelled(*kind, namespace, INSTANCE_LABEL, name)
         ]
         health = check_readiness(resources)
-        if health.state == "broken" or dig(instance, "metadata.deletionTimestamp"):
+        if health.state == "broken" or _is_deleting(instance):
             return
         value, reason = ("True", "ResourcesReady") if health.ok else ("False", "ResourceNotReady")
         status = instance.get("status") or {}
@@ -375,7 +390,7 @@ class Reconciler:
         ref = Ref(API_VERSION, "OperatorVersion", name, namespace)
         known = self._versions.get(ref)
         manifest = self._cache.get(ref)
-        if manifest is None and known is not None and dig(instance, "metadata.deletionTimestamp"):
+        if manifest is None and known is not None and _is_deleting(instance):
             return known[1]  # gone before its instance, as with a namespace: cleanup still needs it
         if manifest is None:
             manifest = self._fetched_version(instance, ref)
@@ -392,8 +407,9 @@ class Reconciler:
             reason = "the instance refers to none"
         except NotFound as error:
             reason = error.message
-        path = f"{namespace_of(instance)}/{name_of(instance)}"
-        message = f"InstanceController: Error getting operatorVersion {ref.name} for instance {path}: {reason}"
+        message = (
+            f"InstanceController: Error getting operatorVersion {ref.name} for instance {_path(instance)}: {reason}"
+        )
         self._recorder.record(instance, "Warning", "InvalidOperatorVersion", message)
         raise RetryError(message)
 
@@ -443,6 +459,14 @@ def _failed(entry: Manifest, event: str, cause: str) -> Pass:
     """Return the end of a plan that cannot start; phases and steps stay as they are."""
     message = f"Error during execution: fatal error: {cause}"
     return Pass(status={**entry, "status": FATAL_ERROR, "message": message}, fatal=Fatal(message=message, event=event))
+
+
+def _path(instance: Manifest) -> str:
+    return f"{namespace_of(instance)}/{name_of(instance)}"
+
+
+def _is_deleting(instance: Manifest) -> bool:
+    return bool(dig(instance, "metadata.deletionTimestamp"))
 
 
 def _origin(instance: Manifest, version: OperatorVersion, place: Place) -> Origin:

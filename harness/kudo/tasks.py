@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.kit.documents import Manifest
+from harness.kit.errors import HarnessError
 from harness.kube import AlreadyExists, ApiError, Conflict, NotFound, Ref, UnknownKind
 from harness.kube.objects import dig, uid_of, version_of
 from harness.kudo.cache import Cache
@@ -120,8 +121,10 @@ def run_task(task: Task, desk: Desk, kinds: Mapping[str, RunTask] | None = None)
         return known[task.kind](task, desk)
     except (TaskError, FatalRenderError, EnhanceError) as error:
         return _fatal(error, desk)
-    except (_PatchError, ApiError) as error:
-        return Transient(error=(error.message or error.seen) if isinstance(error, ApiError) else str(error))
+    except _PatchError as error:
+        return Transient(error=str(error))
+    except HarnessError as error:  # of the API, or of discovery: a kind that went away since it was looked up
+        return Transient(error=(isinstance(error, ApiError) and error.message) or error.seen or error.wanted)
 
 
 def _fatal(error: TaskError | FatalRenderError | EnhanceError, desk: Desk) -> Fatal:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.kit.documents import Manifest
 from harness.kudo.model import Phase, Plan, Step
@@ -214,6 +217,41 @@ def test_complete_tree_keeps_what_is_known() -> None:
     assert states(tree["deploy"]) == ("COMPLETE", ["COMPLETE", "NEVER_RUN"], ["NEVER_RUN", "NEVER_RUN"])
     assert tree["deploy"]["uid"] == "u"
     assert tree["former"] == known["former"]
+
+
+def test_complete_tree_mends_what_lacks_a_status() -> None:
+    """A phase or step that somebody left without status counts as never run."""
+    known: dict[str, Manifest] = {"deploy": {"name": "deploy", "phases": [{"name": "p0", "steps": [{"name": "s0"}]}]}}
+    tree = complete_tree({"deploy": make_plan("serial", "serial", [[["ok"]]])}, known)
+    assert states(tree["deploy"]) == ("NEVER_RUN", ["NEVER_RUN"], ["NEVER_RUN"])
+
+
+STRATEGIES = st.sampled_from(["serial", "parallel", ""])
+STEPS = st.lists(st.lists(st.lists(st.sampled_from(["ok", "wait", "err"]), max_size=2), max_size=3), max_size=3)
+
+
+@given(STRATEGIES, STRATEGIES, STEPS, st.randoms(use_true_random=False))
+def test_passes_keep_their_promises(outer: str, inner: str, phases: list[list[list[str]]], random: Random) -> None:
+    """Over many passes no COMPLETE step runs again, serial elements wait for each other, and luck ends in COMPLETE."""
+    plan = make_plan(outer, inner, phases)
+    entry = fresh(plan)
+    complete: set[str] = set()
+
+    def execute(place: Place) -> Outcome:
+        assert f"{place.phase}.{place.step}" not in complete
+        return Done() if random.random() < 0.5 else OUTCOMES[place.task]
+
+    for _turn in range(40):
+        entry = advance(plan, entry, execute, instance="shop/orders").status
+        for phase in entry["phases"]:
+            done = [step["status"] == "COMPLETE" for step in phase["steps"]]
+            assert inner != "serial" or done == sorted(done, reverse=True)
+            complete |= {f"{phase['name']}.{step['name']}" for step in phase["steps"] if step["status"] == "COMPLETE"}
+        finished = [phase["status"] == "COMPLETE" for phase in entry["phases"]]
+        assert outer != "serial" or finished == sorted(finished, reverse=True)
+        assert (entry["status"] == "COMPLETE") == all(finished)
+    final = advance(plan, entry, lambda _place: Done(), instance="shop/orders").status
+    assert final["status"] == "COMPLETE"
 
 
 def test_begin_plan_resets_everything() -> None:

@@ -194,6 +194,17 @@ def test_api_errors_are_transient(message: str) -> None:
     assert bench.run() == Done()
 
 
+def test_kind_that_goes_away_is_transient() -> None:
+    """A kind whose definition is removed after it was looked up is an error that may pass."""
+    bench = Bench()
+
+    def remove(_verb: str, _kind: str, _name: str) -> None:
+        bench.cluster.served.pop(("v1", "ConfigMap"), None)
+
+    bench.cluster.before = remove
+    assert bench.run() == Transient(error="not served")
+
+
 def test_unreachable_server_is_transient() -> None:
     """A server that does not answer is tried again."""
     bench = Bench()
