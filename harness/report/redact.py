@@ -34,6 +34,9 @@ _HARMLESS = re.compile(  # where a secret is, or how it is handled, is no secret
     r"version|enabled|policy|key_?id|uid|user|username|host|port|url|audience|mode|algorithm|plugin|method)$",
     re.IGNORECASE,
 )
+_FILE = re.compile(
+    r"\.(ya?ml|json|sh|tpl|tmpl|sql|cnf|conf|ini|properties|py|xml)$", re.IGNORECASE
+)  # masked line by line
 _STRUCTURAL = {
     "key",
     "secret",
@@ -84,7 +87,7 @@ _ASSIGNMENT = re.compile(
 def is_sensitive(key: str) -> bool:
     """Tell whether a value under this name is taken for a secret: ROOT_PASSWORD is one, PASSWORD_FILE is none."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", key)
-    return bool(_SENSITIVE.search(words)) and not _HARMLESS.search(words)
+    return bool(_SENSITIVE.search(words)) and not (_HARMLESS.search(words) or _FILE.search(key))
 
 
 class Redactor:
@@ -194,7 +197,8 @@ class Redactor:
         if isinstance(value, Mapping):
             secret_entry = isinstance(value.get("name"), str) and is_sensitive(value["name"])
             for key, item in value.items():
-                if isinstance(item, str) and (_hides(key, path) or (secret_entry and key in {"value", "default"})):
+                hidden = _hides(key, path) or (secret_entry and key in {"value", "default"})
+                if hidden and isinstance(item, str) and _is_literal(item):
                     self.learn_value(item)
                 self._learn_part(item, (*path, key))
         elif isinstance(value, list):
@@ -213,6 +217,11 @@ def _hides(key: str, path: tuple[str, ...]) -> bool:
     if key.lower() in _STRUCTURAL:
         return own
     return is_sensitive(key)
+
+
+def _is_literal(value: str) -> bool:
+    """Tell whether a value is a secret itself, and not a reference, a path or a whole file."""
+    return not value.startswith(("$(", "{{", "/")) and "\n" not in value.strip()
 
 
 def _bounded(form: str) -> str:

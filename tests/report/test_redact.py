@@ -42,7 +42,7 @@ def test_names_of_secrets_are_known(key: str) -> None:
 @pytest.mark.parametrize(
     "key",
     ["secretName", "PASSWORD_FILE", "tokenExpirationSeconds", "key", "bypass", "compass", "SST_USER", "secretRef",
-     "secret-namespace", "TOKEN_URL", "name", "NODE_COUNT", "monkey", "access_key_id"],
+     "secret-namespace", "TOKEN_URL", "secret.yaml", "name", "NODE_COUNT", "monkey", "access_key_id"],
 )  # fmt: skip
 def test_names_of_other_things_are_left_alone(key: str) -> None:
     """Where a secret is kept is no secret."""
@@ -229,6 +229,25 @@ def test_values_seen_in_objects_are_masked_in_logs() -> None:
     redactor.learn({"kind": "Instance", "spec": {"parameters": {"ROOT_PASSWORD": "hunter2hunter"}}})
     redactor.learn({"kind": "Pod", "spec": {"containers": [{"env": [{"name": "PASSWORD", "value": "swordfish9"}]}]}})
     assert redactor.text("hunter2hunter swordfish9") == f"{MASK} {MASK}"
+
+
+def test_files_and_references_are_not_learnt_from_other_objects() -> None:
+    """A template called secret.yaml is masked line by line; references, paths and files make no word a secret."""
+    template = "kind: Secret\nmetadata: {name: credentials}\npassword: hunter2\n"
+    version = {
+        "kind": "OperatorVersion",
+        "spec": {
+            "templates": {"secret.yaml": template},
+            "parameters": {"A_TOKEN": "{{ .Name }}", "B_TOKEN": "/etc/passwd"},
+        },
+    }
+    script = {"kind": "ConfigMap", "data": {"token": "first line of a file\nsecond line of a file\n"}}
+    redactor = Redactor()
+    redactor.learn(version)
+    redactor.learn(script)
+    text = "metadata: {name: credentials} {{ .Name }} /etc/passwd first line of a file"
+    assert redactor.text(text) == text
+    assert redactor.manifest(version)["spec"]["templates"]["secret.yaml"] == template.replace("hunter2", MASK)
 
 
 def test_a_broken_secret_does_not_stop_redaction() -> None:
