@@ -11,7 +11,7 @@ __all__ = ["FunctionError", "TemplateError"]
 
 
 class TemplateError(UsageError):
-    """A template that does not parse or does not execute.
+    """A template that does not parse or does not execute; as text it is Go's own, in one line.
 
     Attributes:
         go_text: the text of Go's own error, for output that must be the same byte for byte.
@@ -27,6 +27,9 @@ class TemplateError(UsageError):
         self.file = file
         self.line = line
         self.column = column
+
+    def __str__(self) -> str:
+        return self.go_text
 
 
 class FunctionError(Exception):

@@ -5,7 +5,7 @@ Private to gotmpl. The grammar is that of Go's text/template; functions must be 
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection
 
 from harness.gotmpl.errors import TemplateError
 from harness.gotmpl.lexer import Kind, Token, tokens
@@ -67,7 +67,7 @@ class _Else(Node):
         return "{{else}}"
 
 
-def parse(text: str, name: str, functions: Container[str]) -> Tree:
+def parse(text: str, name: str, functions: Collection[str]) -> Tree:
     """Parse a template.
 
     Args:
@@ -84,7 +84,7 @@ def parse(text: str, name: str, functions: Container[str]) -> Tree:
 
 
 class _Parser:
-    def __init__(self, text: str, name: str, functions: Container[str]) -> None:
+    def __init__(self, text: str, name: str, functions: Collection[str]) -> None:
         self.text = text
         self.name = name
         self.defined: dict[str, ListNode] = {}
@@ -432,9 +432,8 @@ class _Parser:
 
     def _function(self, token: Token) -> Node:
         if token.text not in self._functions:
-            names = self._functions if isinstance(self._functions, (set, frozenset, dict)) else ()
             raise self._error(
-                f"function {quote(token.text)} not defined", at=token, hint=did_you_mean(token.text, names)
+                f"function {quote(token.text)} not defined", at=token, hint=did_you_mean(token.text, self._functions)
             )
         return IdentifierNode(token.start, token.text)
 

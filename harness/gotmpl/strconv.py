@@ -1,6 +1,7 @@
 """Go's literals and numbers as text: quoting, unquoting, float formatting, strings as bytes.
 
-Private to gotmpl. A Go string is bytes: here it is a str whose undecodable bytes are lone surrogates (surrogateescape).
+Private to gotmpl, but for quote() and format_float(), which everybody above may use. A Go string is bytes: here it is
+a str whose undecodable bytes are lone surrogates (surrogateescape).
 """
 
 from __future__ import annotations
@@ -39,8 +40,12 @@ _INVALID_SYNTAX = "invalid syntax"
 
 
 def encode(text: str) -> bytes:
-    """Return the bytes of a Go string."""
-    return text.encode("utf-8", "surrogateescape")
+    """Return the bytes of a Go string; half a surrogate pair, which no Go string has, becomes U+FFFD."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        whole = (char if ord(char) in _ESCAPED_BYTES or ord(char) not in _SURROGATES else "\ufffd" for char in text)
+        return "".join(whole).encode("utf-8", "surrogateescape")
 
 
 def decode(data: bytes) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from harness.gotmpl.errors import FunctionError
@@ -18,6 +19,7 @@ __all__ = ["from_json", "marshal", "must_from_json"]
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _SEPARATORS = {"\u2028": "\\u2028", "\u2029": "\\u2029"}
 _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+_HALF = re.compile("[\ud800-\udfff]")
 _SMALL, _LARGE = 1e-6, 1e21  # outside, floats have an exponent
 
 
@@ -102,9 +104,25 @@ def must_from_json(text: str) -> Any:
         FunctionError: it is no JSON.
     """
     try:
-        return json.loads(text, parse_int=float, parse_constant=_refused)
+        return _paired(json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_refused))
     except ValueError as error:
         raise FunctionError(_words(text, error)) from None
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"json: cannot unmarshal number {text} into Go value of type float64")
+    return value
+
+
+def _paired(value: Any) -> Any:
+    """Replace the halves of surrogate pairs, which JSON can spell and Go strings cannot hold."""
+    if isinstance(value, str):
+        return value if value.isascii() else _HALF.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_paired(key): _paired(item) for key, item in value.items()}
+    return [_paired(item) for item in value] if isinstance(value, list) else value
 
 
 def _refused(word: str) -> Any:
@@ -120,7 +138,9 @@ def _words(text: str, error: ValueError) -> str:
     if at >= len(text):
         return "unexpected end of JSON input"
     place = "after top-level value" if "Extra data" in str(error) else "looking for beginning of value"
-    return f"invalid character {quote_rune(encode(text[at])[0])} {place}"  # Go names the byte, as if it were a character
+    return (
+        f"invalid character {quote_rune(encode(text[at])[0])} {place}"  # Go names the byte, as if it were a character
+    )
 
 
 def from_json(text: str) -> Any:

@@ -62,7 +62,7 @@ class _Functions:
 
     def now(self) -> Time:
         world = self._given("now")
-        return Time(int(world.clock() * SECOND), world.zone)
+        return Time(round(world.clock() * 1_000_000) * 1000, world.zone)
 
     def _moment(self, value: Any) -> Time:
         if isinstance(value, Time):

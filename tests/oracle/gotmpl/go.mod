@@ -1,6 +1,6 @@
 module operator-harness/oracle/gotmpl
 
-go 1.22
+go 1.26
 
 require (
 	github.com/Masterminds/sprig v2.22.0+incompatible

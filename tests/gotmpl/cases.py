@@ -47,16 +47,59 @@ toString atoi int64 int float64 toDecimal split splitList splitn toStrings until
 min ceil floor round join sortAlpha default empty coalesce compact deepCopy toJson toPrettyJson ternary typeOf typeIs
 kindOf kindIs deepEqual b64enc b64dec b32enc b32dec list dict hasKey pluck pick omit merge mergeOverwrite append
 prepend first rest last initial reverse uniq without has slice concat abbrev trunc toYaml fail
-""".split()
-VERBS = ["%v", "%d", "%s", "%q", "%5.2f", "%x", "%t", "%T", "%+v", "%#v", "%-4d|", "%05d", "%e", "%g", "%c", "%U", "%o", "%%", "%[2]v", "%*d", "%z"]
+""".split()  # noqa: SIM905 - words read better than a column of literals
+VERBS = [
+    "%v",
+    "%d",
+    "%s",
+    "%q",
+    "%5.2f",
+    "%x",
+    "%t",
+    "%T",
+    "%+v",
+    "%#v",
+    "%-4d|",
+    "%05d",
+    "%e",
+    "%g",
+    "%c",
+    "%U",
+    "%o",
+    "%%",
+    "%[2]v",
+    "%*d",
+    "%z",
+]
 
 literals = st.one_of(
-    st.sampled_from(['"a"', '"%d"', "`raw`", '""', '"1"', "0", "1", "-2", "2.5", "1e3", "0x10", "'x'", "true", "false",
-                     '"é"', '"b c"', "nil"]),  # fmt: skip
+    st.sampled_from(
+        [
+            '"a"',
+            '"%d"',
+            "`raw`",
+            '""',
+            '"1"',
+            "0",
+            "1",
+            "-2",
+            "2.5",
+            "1e3",
+            "0x10",
+            "'x'",
+            "true",
+            "false",
+            '"é"',
+            '"b c"',
+            "nil",
+        ]
+    ),
     st.lists(st.sampled_from(VERBS), min_size=1, max_size=3).map(lambda verbs: f'"{" ".join(verbs)}"'),
 )
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(lambda names: "." + ".".join(names))
-roots = st.one_of(st.just("."), st.just("$"), paths, paths.map(lambda path: "$" + path), st.sampled_from(["$x", "$y", "$x.a"]))
+roots = st.one_of(
+    st.just("."), st.just("$"), paths, paths.map(lambda path: "$" + path), st.sampled_from(["$x", "$y", "$x.a"])
+)
 
 
 def _call(functions: list[str], operands: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -111,8 +154,9 @@ def templates(functions: list[str]) -> st.SearchStrategy[str]:
 
 
 words = st.one_of(
-    st.sampled_from([*TEXTS, "aGVsbG8=", "MFRGG===", "fooBar", "http_server", "1.2.3", "http://u:p@h:1/a%20b?q#f", "/a/../b",
-                     "a,b,c", "^[a-z]+$", "a|b", "2006-01-02", "2020-02-03", "1h5m", "Hello World foo", "{\"a\": [1]}"]),
+    st.sampled_from([*TEXTS, "aGVsbG8=", "MFRGG===", "fooBar", "http_server", "1.2.3", "http://u:p@h:1/a%20b?q#f",
+                     "/a/../b", "a,b,c", "^[a-z]+$", "a|b", "2006-01-02", "2020-02-03", "1h5m", "Hello World foo",
+                     '{"a": [1]}']),
     st.text(alphabet="aB1 _-.,/é\n\t\"'%$<", max_size=8),
 )  # fmt: skip
 BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
@@ -143,5 +187,3 @@ TOKENS = ["{{", "}}", "{{-", "-}}", " ", "\n", "if", "else", "end", "range", "wi
           "/*", "*/", "nil", "true", "len", "print", "nope", "text", "é", "@", "\\", '"', ".a.b", "0x", "{{ end }}",
           "{{ if .a }}", "{{ range .a }}", "{{ else }}", '{{ define "t" }}', "{{ $x := 1 }}"]  # fmt: skip
 heaps: st.SearchStrategy[str] = st.lists(st.sampled_from(TOKENS), max_size=14).map("".join)
-
-

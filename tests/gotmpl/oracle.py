@@ -47,7 +47,12 @@ class Oracle:
 
     def __init__(self, path: Path) -> None:
         self._process = subprocess.Popen(
-            [str(path)], env={**os.environ, "TZ": "UTC"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            [str(path)],
+            env={**os.environ, "TZ": "UTC"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
 
     def __enter__(self) -> Self:
