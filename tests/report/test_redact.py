@@ -8,6 +8,8 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from harness.report.redact import MASK, Redactor, is_sensitive
 
@@ -257,6 +259,26 @@ def test_a_broken_secret_does_not_stop_redaction() -> None:
         {"kind": "Secret", "data": {"a": "not base64!", "b": base64.b64encode(b"\xff\xfe\xfd\xfc").decode()}}
     )
     assert redactor.text("not base64! //79/A== extra-value") == f"{MASK} {MASK} {MASK}"
+
+
+SECRETS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=0x2FFF, exclude_categories=["Cs", "Z"]), min_size=8, max_size=40
+)
+AROUND = st.text(max_size=60)
+
+
+@given(value=SECRETS, before=AROUND, after=AROUND)
+@settings(max_examples=150, deadline=None)
+def test_no_known_value_passes_whatever_stands_around_it(value: str, before: str, after: str) -> None:
+    """In any text and any place of an object, a Secret's value and its base64 are masked."""
+    assume(value not in MASK)
+    redactor = learnt(password=value)
+    encoded = base64.b64encode(value.encode()).decode()
+    shown = redactor.text(f"{before} {value} {encoded} {after}")
+    assert value not in shown.replace(MASK, "\0")
+    assert encoded not in shown
+    pod = {"kind": "Pod", "metadata": {"annotations": {"a": f"{before}{value}"}}, "spec": {"args": [f"{value}{after}"]}}
+    assert value not in json.dumps(redactor.manifest(pod), ensure_ascii=False).replace(MASK, "\0")
 
 
 def test_long_texts_are_redacted_quickly() -> None:
