@@ -10,8 +10,10 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -184,6 +186,8 @@ class PrivateEngine:
         return argv
 
     def _start(self) -> None:
+        if (hung := self.pid()) is not None:
+            stop_pid(hung, timeout=_STOP, wanted=f"the private engine (process {hung}), which does not answer, to end")
         self._clear_leftovers()
         self.data.mkdir(parents=True, exist_ok=True)
         self._exec.mkdir(parents=True, exist_ok=True)
@@ -208,7 +212,7 @@ class PrivateEngine:
     def _clear_leftovers(self) -> None:
         """Remove pid files, sockets and mounts of an engine that was killed or lost its machine."""
         self._pid_file.unlink(missing_ok=True)
-        stop_orphan(self._exec / "containerd" / "containerd.pid", str(self._exec))
+        end_orphans(self._exec)
         unmount_below(self._exec, self._run)
         shutil.rmtree(self._exec, ignore_errors=True)
 
@@ -236,15 +240,51 @@ def install_runtime(path: Path, python: str, runc: str) -> None:
         new.chmod(0o755)
 
 
-def stop_orphan(pid_file: Path, sign: str) -> None:
-    """End a process that outlived its killed parent, when its command line carries our sign."""
+def end_orphans(folder: Path, proc: Path = Path("/proc")) -> list[int]:
+    """End what outlived an engine that was killed: its containers, their shims, its containerd.
+
+    Args:
+        folder: the engine's folder of sockets; only processes that name it on their command line are touched, and
+            the containers below them.
+        proc: where processes are listed.
+
+    Returns:
+        The ids of the processes that were ended, containers first.
+    """
+    ours = [pid for pid in _pids(proc) if _names(proc / str(pid), folder)]
+    ended = [*(child for pid in ours for child in _children(proc / str(pid)) if child not in ours), *ours]
+    for pid in ended:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)  # nobody is left who could end them gently
+    until(
+        lambda: Pending("they still run") if any(alive(pid) for pid in ended) else True,
+        timeout=_STOP,
+        wanted="the processes of a killed engine to end",
+    )
+    return ended
+
+
+def _pids(proc: Path) -> list[int]:
+    return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
+
+
+def _names(process: Path, folder: Path) -> bool:
+    """Tell whether a process is an engine's and has a path below a folder on its command line."""
     try:
-        pid = int(pid_file.read_text(encoding="ascii"))
-        ours = sign in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return
-    if ours:
-        stop_pid(pid, timeout=_STOP, wanted=f"the orphaned containerd (process {pid}) to end")
+        words = (process / "cmdline").read_text(encoding="utf-8").split("\0")
+    except (OSError, UnicodeDecodeError):
+        return False
+    program = Path(words[0]).name
+    return program.startswith("containerd") and any(word.startswith(f"{folder}/") for word in words)
+
+
+def _children(process: Path) -> list[int]:
+    """Return the child processes of all threads of a process."""
+    found = []
+    for path in process.glob("task/*/children"):
+        with suppress(OSError):
+            found += [int(word) for word in path.read_text(encoding="ascii").split()]
+    return found
 
 
 def _exec_root(state: Path) -> Path:

@@ -79,7 +79,7 @@ def gather(airgap: Airgap, run: Runner) -> Status:
         private_answers=answers,
         clusters=_clusters(docker) if isinstance(docker, Docker) else (),
         node_images=_node_images(docker) if isinstance(docker, Docker) else {},
-        programs={version: _programs(airgap, version, run) for version in versions.RELEASES.values()},
+        programs={version: _programs(airgap, version, run) for version in _begun(airgap, run)},
         cache=(airgap.layout.cache, tree_size(airgap.layout.cache)),
         log=airgap.private.log,
         docker_host=str(airgap.private.docker.host),
@@ -119,6 +119,17 @@ def _clusters(docker: Docker) -> tuple[str, ...]:
 def _node_images(docker: Docker) -> dict[str, int]:
     listed = docker("images", "--format", "{{.Repository}}:{{.Tag}}", "harness.local/node", check=False).stdout.split()
     return {reference: docker.image_size(reference) for reference in sorted(listed)}
+
+
+def _begun(airgap: Airgap, run: Runner) -> list[str]:
+    """Return the versions of which something of their own is built; companions count for the default only."""
+    own = {program.name for program in ALL if not program.companion}
+    return [
+        version
+        for version in versions.RELEASES.values()
+        if len(GoBuild(version, airgap.layout, airgap.machine, run).missing(own)) < len(own)
+        or version == versions.DEFAULT
+    ]
 
 
 def _programs(airgap: Airgap, version: str, run: Runner) -> tuple[int, int]:

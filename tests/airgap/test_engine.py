@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.airgap import engine as module
-from harness.airgap.engine import Docker, PrivateEngine, system_engine
+from harness.airgap.engine import Docker, PrivateEngine, end_orphans, system_engine
 from harness.airgap.layout import Layout
 from harness.airgap.machine import Machine
 from harness.kit.errors import HarnessError
@@ -183,3 +183,37 @@ def test_image_questions(fake: Any) -> None:
     fake.on("docker", "image", "inspect", gives="667000000\n")
     assert docker.has_image("a:1")
     assert docker.image_size("a:1") == 667000000
+
+
+def fake_process(proc: Path, pid: int, *words: str, children: str = "") -> None:
+    (proc / f"{pid}/task/{pid}").mkdir(parents=True)
+    (proc / f"{pid}/cmdline").write_text("\0".join(words), encoding="utf-8")
+    (proc / f"{pid}/task/{pid}/children").write_text(children, encoding="ascii")
+
+
+def test_what_outlived_a_killed_engine_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers, shims and containerd that name our folder are ended, containers first; nobody else is touched."""
+    ours, proc = tmp_path / "ours", tmp_path / "proc"
+    fake_process(proc, DEAD_PID, "/usr/bin/containerd", "--config", f"{ours}/containerd/containerd.toml")
+    fake_process(
+        proc,
+        DEAD_PID + 1,
+        "/usr/bin/containerd-shim-runc-v2",
+        "-address",
+        f"{ours}/c.sock",
+        children=f"{DEAD_PID + 2} ",
+    )
+    fake_process(proc, DEAD_PID + 2, "/sbin/init")
+    fake_process(proc, DEAD_PID + 3, "/usr/bin/containerd", "--config", f"{tmp_path}/other/containerd.toml")
+    fake_process(proc, DEAD_PID + 4, "tail", "-f", f"{ours}/log")
+    fake_process(proc, DEAD_PID + 5, "")
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _signal: killed.append(pid))
+    assert sorted(end_orphans(ours, proc)) == [DEAD_PID, DEAD_PID + 1, DEAD_PID + 2]
+    assert killed[0] == DEAD_PID + 2
+    assert sorted(killed) == [DEAD_PID, DEAD_PID + 1, DEAD_PID + 2]
+
+
+def test_after_a_clean_stop_there_are_no_orphans(tmp_path: Path) -> None:
+    """On this machine nobody names a folder that was just made."""
+    assert end_orphans(tmp_path) == []
