@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.kit.documents import Manifest
@@ -204,6 +204,7 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from("abcd"), JSON, max_size=4)
 
 
+@settings(deadline=None)  # what counts is the answer, not how busy the machine is
 @given(OBJECTS, OBJECTS)
 def test_patch_leads_from_one_object_to_the_other(current: Manifest, wanted: Manifest) -> None:
     """A JSON merge patch of two objects turns the one into the other, and is empty only for equal ones."""
@@ -212,6 +213,7 @@ def test_patch_leads_from_one_object_to_the_other(current: Manifest, wanted: Man
     assert (patch == {}) == (current == wanted)
 
 
+@settings(deadline=None)  # what counts is the answer, not how busy the machine is
 @given(OBJECTS, OBJECTS, OBJECTS)
 def test_merge_settles(original: Manifest, modified: Manifest, current: Manifest) -> None:
     """Merging the result with what was applied changes nothing any more."""
