@@ -188,13 +188,13 @@ class KindProvider:
             with self._parts.stages.stage(f"{what}: creating", f"{what}: Ready"):
                 version = self._boot(program, name, config, provisioned)
             self._load(program, name)
+            _write_launchers(records.folder(name), program, find_kubectl(options.kubectl, provisioned.kubectl))
+            record = replace(record, status="ready", kubernetes_version=version)
+            records.write(record)
+            return self._cluster(program, record, created=True)
         except BaseException as error:
             self._clear(program, name, error)
             raise
-        record = replace(record, status="ready", kubernetes_version=version)
-        records.write(record)
-        _write_launchers(records.folder(name), program, find_kubectl(options.kubectl, provisioned.kubectl))
-        return self._cluster(program, record, created=True)
 
     def _boot(self, program: KindProgram, name: str, config: dict[str, Any], provisioned: Provisioned) -> str:
         """Bring a cluster up and return its version once it is ready."""
@@ -236,7 +236,9 @@ class KindProvider:
             self._parts.stages.note(f"kind {name}: re-used, Kubernetes {version}")
             self._compare_images(seen, self.options.image or provisioned.node_image)
             self._load(program, name)
-        return self._cluster(program, replace(seen, kubernetes_version=version), created=ours)
+        cluster = self._cluster(program, replace(seen, kubernetes_version=version), created=ours)
+        # Without a record it was made by somebody else's kind: our own command would not know it.
+        return cluster if record else replace(cluster, remove=program.command("delete", "cluster", "--name", name))
 
     def _compare_images(self, record: Record, image: str) -> None:
         """Say when a cluster was made from another node image: its suite images may be old ones."""

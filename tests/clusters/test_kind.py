@@ -103,6 +103,19 @@ def test_ctrl_c_while_creating_removes_the_half_made_cluster(world: Any) -> None
     assert "half-made cluster removed" in world.said()
 
 
+def test_ctrl_c_after_the_last_step_of_a_creation_leaves_nothing(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the cluster is handed out nobody else can delete it."""
+
+    def interrupted(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.clusters.kind._write_launchers", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        KindProvider(OPTIONS, world.parts).create()
+    assert world.kind.clusters == {}
+    assert world.parts.records.all() == []
+
+
 def test_trouble_while_clearing_up_never_hides_the_first_error(world: Any, failure: ProcessError) -> None:
     """What could not be removed is named with the command, and the creation's error is raised."""
     world.kind.fail |= {"create cluster": failure, "export logs": failure, "delete cluster": failure}
@@ -164,6 +177,18 @@ def test_a_kept_cluster_is_found_again_and_never_deleted(world: Any) -> None:
     verbs = world.kind.verbs()
     assert "export kubeconfig" in verbs, "pytest-kind crashes without a kubeconfig file"
     assert "re-used, Kubernetes v1.36.3" in world.said()
+
+
+def test_a_cluster_of_somebody_else_is_used_and_stays(world: Any, kind_file: Path) -> None:
+    """A named cluster that kind made without us is taken, never deleted, and removed with kind's own command."""
+    world.kind.clusters["mine"] = ["mine-control-plane"]
+    provider = KindProvider(replace(OPTIONS, name="mine"), world.parts)
+    cluster = provider.create()
+    assert not cluster.created
+    assert cluster.remove == f"DOCKER_HOST=unix:///dev/null {kind_file} delete cluster --name mine"
+    provider.delete(cluster)
+    assert delete_run("7c1e", world.parts) == []
+    assert "mine" in world.kind.clusters
 
 
 def test_a_re_used_cluster_that_is_silent_is_an_error(world: Any) -> None:
