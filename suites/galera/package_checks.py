@@ -24,7 +24,7 @@ INSTANCE, NAMESPACE = "galera", "golden"
 ROOT_PASSWORD, SST_PASSWORD = "root-secret", "sst-secret"
 PARAMETERS = {"MYSQL_ROOT_PASSWORD": ROOT_PASSWORD, "SST_PASSWORD": SST_PASSWORD, "SST_USER": "copier"}
 
-_OLD_PROGRAMS = frozenset({"mysql", "mysqladmin", "mysqld"})
+_OLD_PROGRAM = re.compile(r"(?<![\w./-])(mysql|mysqladmin|mysqld)(?=[\s\"',]|$)")
 _LONGEST_STOP = 62  # seconds that the preStop hook may take
 
 
@@ -240,9 +240,10 @@ def check_stop(view: View) -> list[str]:
 
 def check_programs(view: View) -> list[str]:
     """Probes and scripts call programs by names that images of MariaDB 11 have too."""
-    texts = [json.dumps(view.node), *view.scripts.values(), *_bootstrap_scripts(view)]
-    words = {word.strip("\"'()$[],") for text in texts for word in text.replace("\\n", " ").split()}
-    return [f"{name} is missing from MariaDB 11 images" for name in sorted(_OLD_PROGRAMS & words)]
+    probes = ("startupProbe", "livenessProbe", "readinessProbe")
+    texts = [_probe_text(view, probe) for probe in probes] + list(view.scripts.values()) + _bootstrap_scripts(view)
+    found = {name for text in texts for name in _OLD_PROGRAM.findall(text)}
+    return [f"{name} is missing from MariaDB 11 images" for name in sorted(found)]
 
 
 def check_images(view: View) -> list[str]:
