@@ -81,7 +81,7 @@ class GoBuild:
             {
                 "kubernetes": version,
                 "companions": versions.COMPANIONS if version == versions.DEFAULT else {},
-                "sources": _sources(),
+                "source": _sources().get(program.package.removeprefix("./"), ""),
                 "package": program.package,
                 "flags": _link_flags(version),
             }

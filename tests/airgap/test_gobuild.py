@@ -165,6 +165,15 @@ def test_keys_follow_the_inputs(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert changed != build.key(program)
 
 
+def test_a_changed_source_builds_one_program_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not contain the changed source is kept."""
+    world.build(NAMES)
+    sources = module._sources() | {"pause": "package main // changed"}
+    monkeypatch.setattr(module, "_sources", lambda: sources)
+    world.build(NAMES)
+    assert world.built == ["./pause"]
+
+
 def test_companion_keys_do_not_depend_on_the_version(world: World) -> None:
     """The program kind is the same one for v1.33 and v1.36."""
     kind = next(program for program in ALL if program.name == "kind")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	_ "time/tzdata"
 
 	"github.com/spf13/cobra"
@@ -24,19 +25,29 @@ import (
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
+// build calls a constructor of a command, which takes a context in some versions of Kubernetes and nothing in others.
+func build(constructor any) *cobra.Command {
+	function := reflect.ValueOf(constructor)
+	var arguments []reflect.Value
+	if function.Type().NumIn() > 0 {
+		arguments = append(arguments, reflect.ValueOf(context.Background()))
+	}
+	return function.Call(arguments)[0].Interface().(*cobra.Command)
+}
+
 func main() {
 	run := func(command *cobra.Command) { os.Exit(cli.Run(command)) }
 	switch name := filepath.Base(os.Args[0]); name {
 	case "kube-apiserver":
-		run(apiserver.NewAPIServerCommand())
+		run(build(apiserver.NewAPIServerCommand))
 	case "kube-controller-manager":
-		run(manager.NewControllerManagerCommand())
+		run(build(manager.NewControllerManagerCommand))
 	case "kube-scheduler":
-		run(scheduler.NewSchedulerCommand())
+		run(build(scheduler.NewSchedulerCommand))
 	case "kube-proxy":
-		run(proxy.NewProxyCommand())
+		run(build(proxy.NewProxyCommand))
 	case "kubelet":
-		run(kubelet.NewKubeletCommand(context.Background()))
+		run(build(kubelet.NewKubeletCommand))
 	case "kubeadm":
 		if err := kubeadm.Run(); err != nil {
 			fmt.Fprintln(os.Stderr, "error:", err)
