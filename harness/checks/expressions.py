@@ -251,11 +251,31 @@ def _not_installed(what: str, extra: str) -> UsageError:
 
 def _cel_error(expression: str, text: str, names: tuple[str, ...]) -> ExpressionError:
     clean = re.sub(r" \[[A-Z_]+\]$", "", _STATUS.sub("", text, count=1))
-    faults = [
-        Fault(line=int(one["line"]), column=int(one["column"]), text=one["text"], hint=_hint(one["text"], names))
-        for one in _CEL_FAULT.finditer(clean)
-    ]
-    return ExpressionError("a CEL expression", expression, faults, clean)
+    lines = expression.split("\n")
+    faults: list[Fault] = []
+    for found in _CEL_FAULT.finditer(clean):
+        line, message = int(found["line"]), found["text"]
+        source = lines[line - 1] if line <= len(lines) else ""
+        column, message = _as_cel_go(source, int(found["column"]), message)
+        faults.append(Fault(line=line, column=column, text=message, hint=_hint(message, names)))
+    shown = "\n".join(_compiler_text(lines, fault) for fault in faults)
+    return ExpressionError("a CEL expression", expression, faults, shown or clean)
+
+
+def _as_cel_go(source: str, column: int, text: str) -> tuple[int, str]:
+    """Return column and text as cel-go has them: it names the first part of an undeclared a.b.c, and points at it."""
+    found = _UNDECLARED.search(text)
+    if found is None or "." not in found[1]:
+        return column, text
+    first = found[1].split(".", 1)[0]
+    at = source.rfind(first, 0, column)
+    return (at + 1 if at >= 0 else column), text.replace(f"'{found[1]}'", f"'{first}'")
+
+
+def _compiler_text(lines: list[str], fault: Fault) -> str:
+    source = lines[fault.line - 1] if fault.line <= len(lines) else ""
+    head = f"ERROR: <input>:{fault.line}:{fault.column}: {fault.text}"
+    return f"{head}\n | {source}\n | {'.' * (fault.column - 1)}^"
 
 
 def _hint(text: str, names: tuple[str, ...]) -> str:

@@ -21,8 +21,9 @@ def write(tmp_path: Path) -> Write:
     """Return a writer: relative file names and their text make a case."""
 
     def make(files: Mapping[str, str]) -> Case:
-        directory = tmp_path / "suite" / "case"
-        directory.mkdir(parents=True, exist_ok=True)
+        made = len(list(tmp_path.iterdir()))
+        directory = tmp_path / f"suite-{made}" / "case"
+        directory.mkdir(parents=True)
         for name, text in files.items():
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
