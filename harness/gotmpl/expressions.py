@@ -205,8 +205,7 @@ class Expressions:
         given = [self.argument(argument, function.parameter(index)) for index, argument in enumerate(arguments)]
         call = function.call
         if function is BUILTINS["call"]:
-            callee = str(arguments[0]) if arguments else ""
-            call = lambda *values: call_value(callee, *values)  # noqa: E731 - replaces the function for this node
+            call = _caller(str(arguments[0]) if arguments else "")
         if final:
             return _call_with_final(name, node, call, given, function.parameter(len(given)))
         return _call_without_final(name, node, call, given)
@@ -229,6 +228,16 @@ class Expressions:
 
 
 _NO_FIELD: Any = object()
+
+
+def _caller(written: str) -> Callable[..., Any]:
+    """Return what {{call}} does; without a written callee the value that is piped in names itself."""
+
+    def call(callee: Any, *arguments: Any) -> Any:
+        shown = callee if isinstance(callee, str) else f"<{type_name(callee)} Value>"
+        return call_value(written or shown, callee, *arguments)
+
+    return call
 
 
 def _run_commands(node: PipeNode, commands: Sequence[Command]) -> Evaluate:

@@ -53,7 +53,10 @@ def _read_character(node: NumberNode) -> None:
 def _read_complex(node: NumberNode) -> None:
     pair = _PAIR.fullmatch(node.text)
     real, imaginary = pair.groups() if pair else ("0", node.text[:-1])
-    node.imaginary = complex(parse_float(real), parse_float(imaginary))
+    try:
+        node.imaginary = complex(parse_float(real), parse_float(imaginary))
+    except ValueError:
+        raise ValueError("syntax error scanning complex number") from None
     if node.imaginary.imag == 0:
         node.floating = node.imaginary.real
         _narrow(node, node.floating)
@@ -71,17 +74,13 @@ def _read_real(node: NumberNode) -> None:
         node.floating = float(whole)
         return
     try:
-        value = parse_float(node.text, underscores=_prefixed(node.text))
+        value = parse_float(node.text)
     except ValueError:
         raise ValueError(f"illegal number syntax: {quote(node.text)}") from None
     if not any(char in node.text for char in ".eEpP"):
         raise ValueError(f"integer overflow: {quote(node.text)}")
     node.floating = value
     _narrow(node, value)
-
-
-def _prefixed(text: str) -> bool:
-    return text.lstrip("+-")[:2].lower() == "0x"
 
 
 def _narrow(node: NumberNode, value: float) -> None:

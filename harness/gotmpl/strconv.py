@@ -184,26 +184,28 @@ _PREFIXED = re.compile(
     r"[+-]?(0[xX](_?[0-9a-fA-F])+|0[bB](_?[01])+|0[oO](_?[0-7])+|0(_?[0-7])*|[1-9](_?[0-9])*)", re.ASCII
 )
 _DIGITS = {10: re.compile(r"[+-]?[0-9]+"), 16: re.compile(r"[+-]?[0-9a-fA-F]+"), 8: re.compile(r"[+-]?[0-7]+")}
-_DECIMAL = re.compile(r"[+-]?([0-9](_?[0-9])*\.?([0-9](_?[0-9])*)?|\.[0-9](_?[0-9])*)([eE][+-]?[0-9](_?[0-9])*)?")
-_HEXADECIMAL = re.compile(r"[+-]?0[xX]_?[0-9a-fA-F_]*\.?[0-9a-fA-F_]*[pP][+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][+-]?[0-9][0-9_]*)?")
+_HEXADECIMAL = re.compile(r"[+-]?0[xX][0-9a-fA-F_]*\.?[0-9a-fA-F_]*[pP][+-]?[0-9][0-9_]*")
+_LOOSE_UNDERSCORE = re.compile(r"(?<![0-9a-fA-FxX])_|_(?![0-9a-fA-F])")
 _NOT_FINITE = re.compile(r"[+-]?(inf|infinity)|nan", re.IGNORECASE)
 
 
-def parse_float(text: str, *, underscores: bool = False) -> float:
-    """Parse a float64 as strconv.ParseFloat does.
+def parse_float(text: str) -> float:
+    """Parse a float64 as strconv.ParseFloat does; underscores may stand between digits.
 
     Raises:
         ValueError: with Go's text, "invalid syntax" or "value out of range".
     """
     if _NOT_FINITE.fullmatch(text):
         return float(text)
-    if "_" in text and not underscores:
+    hexadecimal = _HEXADECIMAL.fullmatch(text)
+    if not (hexadecimal or _DECIMAL.fullmatch(text)) or _LOOSE_UNDERSCORE.search(text):
         raise ValueError(_INVALID_SYNTAX)
-    if _HEXADECIMAL.fullmatch(text):
-        return float.fromhex(text.replace("_", ""))
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError(_INVALID_SYNTAX)
-    value = float(text.replace("_", ""))
+    plain = text.replace("_", "")
+    try:
+        value = float.fromhex(plain) if hexadecimal else float(plain)
+    except OverflowError:
+        value = math.inf
     if math.isinf(value):
         raise ValueError("value out of range")
     return value

@@ -10,11 +10,12 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from harness.gotmpl.errors import FunctionError
 from harness.gotmpl.functions import GoFunction, function
 from harness.gotmpl.sprig.basen import b32dec, b32enc, b64dec, b64enc
 from harness.gotmpl.sprig.gojson import from_json, marshal, must_from_json
 from harness.gotmpl.strconv import encode
-from harness.gotmpl.values import Slice, Struct
+from harness.gotmpl.values import Slice, Struct, type_name
 from harness.kit.documents import dump_yaml
 
 __all__ = ["ENCODING", "ENCODING_V3", "to_yaml"]
@@ -40,7 +41,9 @@ def _plain(value: Any) -> Any:
         return text if text is not None else _plain(dict(value.fields()))
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value)
-    return value
+    if value is None or isinstance(value, (str, bool, float)):
+        return value
+    raise FunctionError(f"cannot marshal type: {type_name(value)}")
 
 
 ENCODING: dict[str, GoFunction] = {

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from harness.gotmpl.strconv import quote
+from harness.gotmpl.errors import FunctionError
+from harness.gotmpl.strconv import encode
 from harness.gotmpl.values import Int64, Struct
 
 __all__ = ["SECOND", "Time", "format_duration", "load_zone", "parse_duration", "parse_time"]
@@ -56,7 +57,10 @@ class Time(Struct):
 
     def calendar(self) -> datetime:
         """Return date and clock in the time's own zone, without the nanoseconds."""
-        moment = _EPOCH + timedelta(seconds=self.nanoseconds // SECOND)
+        try:
+            moment = _EPOCH + timedelta(seconds=self.nanoseconds // SECOND)
+        except OverflowError:
+            raise FunctionError("a time outside of the years 1 to 9999 cannot be shown here") from None
         try:
             return moment.astimezone(self.zone)
         except OverflowError:  # the zero time west of Greenwich
@@ -222,21 +226,21 @@ class _TimeParser:
             position = found.end()
         self._literal(self.layout[position:])
         if self.rest:
-            raise ValueError(f"parsing time {quote(self.value)}: extra text: {quote(self.rest)}")
+            raise ValueError(f"parsing time {_quoted(self.value)}: extra text: {_quoted(self.rest)}")
         return self._time()
 
     def _bad(self, element: str, rest: str) -> ValueError:
         return ValueError(
-            f"parsing time {quote(self.value)} as {quote(self.layout)}: cannot parse {quote(rest)} as {quote(element)}"
+            f"parsing time {_quoted(self.value)} as {_quoted(self.layout)}: cannot parse {_quoted(rest)} as {_quoted(element)}"
         )
 
     def _out_of_range(self, unit: str) -> ValueError:
-        return ValueError(f"parsing time {quote(self.value)}: {unit} out of range")
+        return ValueError(f"parsing time {_quoted(self.value)}: {unit} out of range")
 
     def _literal(self, text: str) -> None:
         for char in text:
-            if char == " ":
-                self.rest = self.rest.lstrip(" ") if self.rest.startswith(" ") else self.rest
+            if char == " " and self.rest[:1] in ("", " "):
+                self.rest = self.rest.lstrip(" ")
             elif self.rest.startswith(char):
                 self.rest = self.rest[1:]
             else:
@@ -309,6 +313,15 @@ class _TimeParser:
         hours = int(name[3:]) if name.startswith("GMT") and len(name) > 3 else 0  # noqa: PLR2004 - GMT+1
         self.zone = UTC if name == "UTC" else timezone(timedelta(hours=hours), name)
 
+    def _by_day_of_year(self, start: datetime) -> datetime:
+        found = start.replace(month=1, day=1) + timedelta(days=self.parts["yearday"] - 1)
+        if found.year != start.year:
+            raise self._out_of_range("day-of-year")
+        for unit in ("month", "day"):
+            if self.parts.get(unit, getattr(found, unit)) != getattr(found, unit):
+                raise ValueError(f"parsing time {_quoted(self.value)}: day-of-year does not match {unit}")
+        return found
+
     def _time(self) -> Time:
         parts = self.parts
         hour = parts.get("hour", 0)
@@ -321,12 +334,19 @@ class _TimeParser:
         except ValueError:
             raise self._out_of_range("day") from None
         if "yearday" in parts:
-            start = start.replace(month=1, day=1) + timedelta(days=parts["yearday"] - 1)
+            start = self._by_day_of_year(start)
         moment = start.replace(hour=hour, minute=parts.get("minute", 0), second=parts.get("second", 0))
         seconds = (moment - _EPOCH) // timedelta(seconds=1)
         return Time(seconds * SECOND + self.fraction, self.zone)
 
 
+def _quoted(text: str) -> str:
+    """Return text as Go's errors about times quote it: bytes that are no ASCII are escaped one by one."""
+    chars = (chr(byte) if byte in _PRINTABLE else f"\\x{byte:02x}" for byte in encode(text))
+    return '"' + "".join(f"\\{char}" if char in '"\\' else char for char in chars) + '"'
+
+
+_PRINTABLE = range(0x20, 0x7F)
 _NANOSECONDS = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 10**6, "s": SECOND, "m": 60 * SECOND,
                 "h": 3600 * SECOND}  # fmt: skip
 _DURATION = re.compile(r"[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
@@ -354,10 +374,10 @@ def parse_duration(text: str) -> int:
 def _duration_complaint(text: str) -> str:
     found = _UNIT.fullmatch(text)
     if found is None:
-        return f"time: invalid duration {quote(text)}"
+        return f"time: invalid duration {_quoted(text)}"
     if not found[1]:
-        return f"time: missing unit in duration {quote(text)}"
-    return f"time: unknown unit {quote(found[1])} in duration {quote(text)}"
+        return f"time: missing unit in duration {_quoted(text)}"
+    return f"time: unknown unit {_quoted(found[1])} in duration {_quoted(text)}"
 
 
 def format_duration(nanoseconds: int) -> str:

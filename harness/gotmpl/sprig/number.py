@@ -68,7 +68,7 @@ def _number_to_int(value: Any) -> int:
 def _to_float(value: Any) -> float:
     if isinstance(value, str):
         try:
-            return parse_float(value, underscores=False)
+            return parse_float(value)
         except ValueError:
             return 0.0
     return float(value) if isinstance(value, (int, float)) else 0.0

@@ -40,6 +40,7 @@ _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _REPEAT = re.compile(r"\{(\d+)(,(\d*))?\}", re.ASCII)
 _NAME = re.compile(r"\?P?<([^>]*)>")
 _FLAGS = re.compile(r"\?([imsU]*)(?:-([imsU]+))?([:)])")
+_FLAGS_SO_FAR = re.compile(r"\(\?[imsU]*(?:-[imsU]*)?")
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
 
 
@@ -238,9 +239,10 @@ class _Translator:
             self._named()
             return
         found = _FLAGS.match(self.source, self.position + 1)
-        if not found or found[0] == "?)":
-            fragment = self.source[self.position : self.position + 3]
-            raise _SyntaxError("invalid or unsupported Perl syntax", fragment)
+        if not found:
+            known = _FLAGS_SO_FAR.match(self.source, self.position)
+            end = known.end() if known else self.position
+            raise _SyntaxError("invalid or unsupported Perl syntax", self.source[self.position : end + 1])
         flags = (self.flags | set(found[1])) - set(found[2] or "")
         if found[3] == ":":
             self._group("(?:", 1 + len(found[0]))
@@ -340,7 +342,7 @@ class _Translator:
         return self._folded(f"[{'^' if negated else ''}{''.join(items)}]")
 
     def _class_item(self, start: int) -> str:
-        named = re.compile(r"\[:(\^?)(\w+):\]").match(self.source, self.position)
+        named = re.compile(r"\[:(\^?)(.*?):\]", re.DOTALL).match(self.source, self.position)
         if named:
             self.position = named.end()
             table = _NOT_POSIX if named[1] else _POSIX
