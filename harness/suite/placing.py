@@ -98,9 +98,9 @@ def _fault(entry: Entry) -> Problem | None:
         hint = "every object needs a kind" + ("" if "Kind" not in value else ', written "kind"')
         return _error(entry, f"Object 'Kind' is missing in '{_short_json(value)}'", hint=hint)
     for key in ("kind", "apiVersion"):
-        if not isinstance(value.get(key) or "", str):
+        if not isinstance(value.get(key), str | None):
             return _error(entry, f"{key} must be a text, not {value[key]!r}", key)
-    if not isinstance(value.get("metadata") or {}, dict):
+    if not isinstance(value.get("metadata"), dict | None):
         return _error(entry, "metadata must be a mapping", "metadata")
     return None
 
@@ -146,7 +146,9 @@ def _object_problems(entry: Entry) -> list[Problem]:
     if not entry.api_version:
         found.append(_error(entry, f"a {entry.kind} without apiVersion"))
     for key in ("labels", "annotations"):
-        values = metadata.get(key) or {}
+        values = metadata.get(key, {})
+        if values is None:
+            continue
         if not isinstance(values, dict):
             found.append(_error(entry, f"metadata.{key} must be a mapping", "metadata", key))
             continue
