@@ -5,7 +5,11 @@ Imported by the plugin. Heavy parts are imported by the fixture that needs them.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +23,9 @@ if TYPE_CHECKING:
     from harness.clusters.provider import Cluster, Provider
     from harness.kube import Kube
     from harness.kudo.session import Kudo, Operator
+    from harness.report.redact import Redactor
 
-__all__ = ["RUN", "NamespaceFactory", "explain"]
+__all__ = ["RUN", "Explanation", "NamespaceFactory", "explain"]
 
 RUN = pytest.StashKey[Run]()
 
@@ -50,16 +55,15 @@ def cluster(harness_run: Run, worker_id_or_master: str) -> Iterator[Cluster]:
     from harness.clusters.provider import kept_line
 
     provider = _provider(harness_run)
-    borrowed = provider.create()
-    yield borrowed
-    if harness_run.failed_namespaces:
-        provider.export_logs(borrowed, harness_run.artifacts.root / "nodes")
-    if not borrowed.created:
-        return
-    if harness_run.options.keep_cluster:
-        harness_run.kept.append(kept_line(borrowed))
-    elif worker_id_or_master == "master":
-        provider.delete(borrowed)
+    with _ended_by_sigterm(), _engine_lease(harness_run, worker_id_or_master):
+        borrowed = provider.create()
+        yield borrowed
+        if harness_run.failed_namespaces:
+            provider.export_logs(borrowed, harness_run.artifacts.root / "nodes")
+        if borrowed.created and harness_run.options.keep_cluster:
+            harness_run.kept.append(kept_line(borrowed))
+        elif worker_id_or_master == "master":
+            provider.delete(borrowed)
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +100,9 @@ def harness_namespaces(kube: Kube, cluster: Cluster, harness_run: Run) -> Iterat
 
     namespaces = Namespaces(kube, run=harness_run.id)
     yield namespaces
+    for used in harness_run.used:
+        if used.namespace not in harness_run.to_keep:
+            harness_run.leave(used.namespace)
     goes_anyway = cluster.created and not harness_run.options.keep_cluster
     kept = namespaces.close(keep=harness_run.to_keep, timeout=0 if goes_anyway else _NAMESPACE_TIME)
     harness_run.kept.extend(kept)
@@ -120,8 +127,8 @@ def namespace(harness_namespaces: Namespaces, harness_run: Run, request: pytest.
     harness_run.use(name)
     yield name
     if name not in harness_run.to_keep:
-        harness_namespaces.remove(name)
         harness_run.leave(name)
+        harness_namespaces.remove(name)
 
 
 @pytest.fixture(scope="session")
@@ -132,6 +139,7 @@ def kudo(kube: Kube, harness_run: Run) -> Iterator[Kudo]:
     with Kudo(kube, used=harness_run.use) as session:
         harness_run.kudo = session
         yield session
+        session.kept = harness_run.to_keep
     harness_run.kudo = None
 
 
@@ -141,8 +149,16 @@ def operator(kudo: Kudo, namespace: str) -> Operator:
     return kudo.operator(namespace)
 
 
-def explain(run: Run, test: str, error: BaseException | None) -> str:
-    """Return the report of a failed test for the terminal, and write all of it to the test's folder.
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The report of a failed test for the terminal, and what masks the secrets that were learnt on the way."""
+
+    text: str
+    mask: Callable[[str], str]
+
+
+def explain(run: Run, test: str, error: BaseException | None) -> Explanation | None:
+    """Return the report of a failed test, and write all of it to the test's folder; None when it used no cluster.
 
     Args:
         run: the run; each namespace in use is looked at.
@@ -150,15 +166,18 @@ def explain(run: Run, test: str, error: BaseException | None) -> str:
         error: what the test failed with; a HarnessError says what was wanted and seen.
     """
     if run.kube is None or not run.used:
-        return ""
+        return None
     from harness.clusters.provider import probe
+    from harness.report.redact import Redactor
 
+    redactor = Redactor()
     if silent := probe(run.kube):
-        return silent
-    return "\n\n".join(_diagnosis(run, test, error, used) for used in run.used)
+        return Explanation(silent, redactor.text)
+    texts = [_diagnosis(run, test, error, used, redactor) for used in run.used]
+    return Explanation("\n\n".join(texts), redactor.text)
 
 
-def _diagnosis(run: Run, test: str, error: BaseException | None, used: Used) -> str:
+def _diagnosis(run: Run, test: str, error: BaseException | None, used: Used, redactor: Redactor) -> str:
     from harness.report.diagnostics import Story, diagnose
 
     said = error if isinstance(error, HarnessError) else None
@@ -173,7 +192,20 @@ def _diagnosis(run: Run, test: str, error: BaseException | None, used: Used) -> 
         sections=[("plans", _plan_tree(run, used))] if used.instance else [],
     )
     assert run.kube is not None  # noqa: S101 - the caller has looked
-    return diagnose(run.kube, used.namespace, story, artifacts=run.artifacts, timeout=_REPORT_TIME).text
+    done = diagnose(run.kube, used.namespace, story, artifacts=run.artifacts, redactor=redactor, timeout=_REPORT_TIME)
+    return done.text
+
+
+def close_shared(run: Run) -> None:
+    """Delete the cluster that parallel workers shared, and stop the engine if nothing else is in it."""
+    if run.options.kubeconfig or run.options.context:
+        return
+    from harness.clusters.kind import Parts, delete_run
+    from harness.clusters.records import Records
+
+    if not any(record.run == run.id for record in Records().all()):
+        return
+    delete_run(run.id, Parts(stages=run.stages("cluster"), artifacts=run.artifacts.root))
 
 
 def _plan_tree(run: Run, used: Used) -> str:
@@ -186,9 +218,9 @@ def _plan_tree(run: Run, used: Used) -> str:
 
 
 def _provider(run: Run) -> Provider:
+    from harness.clusters.choice import choose_provider
     from harness.clusters.config import ClusterOptions
-    from harness.clusters.existing import ExistingProvider
-    from harness.clusters.kind import KindProvider, Parts
+    from harness.clusters.kind import Parts
 
     chosen = run.options
     options = ClusterOptions(
@@ -207,7 +239,34 @@ def _provider(run: Run) -> Provider:
         airgap=chosen.airgap,  # type: ignore[arg-type]  # the option's choices are exactly these
         project=chosen.root,
     )
-    stages = run.stages("cluster")
-    if chosen.kubeconfig or chosen.context:
-        return ExistingProvider(options, stages=stages)
-    return KindProvider(options, Parts(stages=stages, artifacts=run.artifacts.root))
+    return choose_provider(options, Parts(stages=run.stages("cluster"), artifacts=run.artifacts.root))
+
+
+@contextmanager
+def _engine_lease(run: Run, worker: str) -> Iterator[None]:
+    """Stop the private engine at the end if it was started for this run; parallel workers leave that to the first."""
+    if run.options.kubeconfig or run.options.context or worker != "master":
+        yield
+        return
+    from harness.airgap.lease import engine_lease
+
+    with engine_lease(run.stages("airgap")):
+        yield
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C while there is a cluster: a cancelled pipeline must not leave one behind."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

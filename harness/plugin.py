@@ -6,14 +6,14 @@ Loaded by pytest's entry point at every start, so it imports nothing heavy; fixt
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import fixtures
-from harness.fixtures import RUN, explain
+from harness.fixtures import RUN, close_shared, explain
 from harness.run import Run, RunOptions
 
 __all__: list[str] = []
@@ -67,9 +67,29 @@ def pytest_runtest_makereport(
     if report.failed and report.when != "teardown":
         run = item.config.stash[RUN]
         run.failed_namespaces.update(used.namespace for used in run.used)
-        if text := explain(run, item.nodeid, call.excinfo.value if call.excinfo else None):
-            report.sections.append(("harness", text))
+        said = explain(run, item.nodeid, call.excinfo.value if call.excinfo else None)
+        if said is not None:
+            _mask(report, said.mask)
+            report.sections.append(("harness", said.text))
     return report
+
+
+def _mask(report: pytest.TestReport, mask: Callable[[str], str]) -> None:
+    """Mask secrets in what pytest itself shows of a failure: the traceback's values and the captured output."""
+    shown = str(report.longrepr)
+    if (masked := mask(shown)) != shown:
+        report.longrepr = masked
+    report.sections[:] = [(title, mask(text)) for title, text in report.sections]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Delete what the parallel workers shared: none of them knows which is the last."""
+    is_controller = hasattr(session.config, "workerinput") is False and session.config.pluginmanager.has_plugin(
+        "dsession"
+    )
+    if is_controller:
+        close_shared(session.config.stash[RUN])
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

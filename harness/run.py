@@ -98,7 +98,7 @@ class Run:
         self._used[namespace] = Used(namespace, instance or before.instance)
 
     def leave(self, namespace: str) -> None:
-        """Forget a namespace that is gone, and stop the engine that worked in it."""
+        """Forget a namespace that is about to go; what is installed in it is cleaned up and its engine stops."""
         self._used.pop(namespace, None)
         if self.kudo is not None:
             self.kudo.leave(namespace)

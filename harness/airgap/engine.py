@@ -155,7 +155,7 @@ class PrivateEngine:
             pid = self.pid()
             stopped = []
             if pid is not None:
-                stopped = [f"container {name}" for name in self._containers()]
+                stopped = [f"container {name}" for name in self.containers()]
                 self._remove_containers()
                 stop_pid(pid, timeout=_STOP, wanted=f"the private engine (process {pid}) to end")
                 stopped.append(f"engine (process {pid})")
@@ -216,12 +216,13 @@ class PrivateEngine:
         unmount_below(self._exec, self._run)
         shutil.rmtree(self._exec, ignore_errors=True)
 
-    def _containers(self) -> list[str]:
+    def containers(self) -> list[str]:
+        """Return the names of all containers in the engine, stopped ones too."""
         done = self.docker("ps", "--all", "--format", "{{.Names}}", timeout=_ASK * 2, check=False)
         return done.stdout.split()
 
     def _remove_containers(self) -> None:
-        if names := self._containers():
+        if names := self.containers():
             self.docker("rm", "--force", "--volumes", *names, timeout=_STOP, check=False)
 
 

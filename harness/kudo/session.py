@@ -7,18 +7,20 @@ never work on each other's instances.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from harness.kit.documents import Manifest
-from harness.kit.errors import CheckError
-from harness.kit.waiting import Pending
+from harness.kit.errors import CheckError, HarnessError
+from harness.kit.waiting import Deadline, Pending
 from harness.kube import Kube
 from harness.kudo import inspection, operations
+from harness.kudo.admission import FINALIZER
 from harness.kudo.api import get_instance, unfinished
 from harness.kudo.crds import install_crds
-from harness.kudo.engine import Engine
+from harness.kudo.engine import Engine, release_instances
 from harness.kudo.events import InstanceEvent
 from harness.kudo.model import API_VERSION
 from harness.kudo.packages import find_source
@@ -26,7 +28,7 @@ from harness.kudo.plan import COMPLETE, FATAL_ERROR, find_entry
 
 __all__ = ["Kudo", "Operator"]
 
-Say = Callable[[str], None]
+_CLEANUP = 60.0  # seconds for the cleanup plans of a namespace that is about to go
 
 
 def _silent(_line: str) -> None:
@@ -53,6 +55,8 @@ class Kudo:
         self._used = used
         self._observer = observer
         self._engines: dict[str, Engine] = {}
+        self.kept: frozenset[str] = frozenset()
+        """Namespaces in which nothing is cleaned up at the end."""
 
     def __enter__(self) -> Self:
         install_crds(self._kube)
@@ -62,7 +66,7 @@ class Kudo:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for namespace in list(self._engines):
-            self.leave(namespace, check=error is None)
+            self.leave(namespace, clean=namespace not in self.kept, check=error is None)
 
     def engine(self, namespace: str) -> Engine:
         """Return the engine of a namespace, started.
@@ -76,17 +80,40 @@ class Kudo:
         engine.check()
         return engine
 
-    def leave(self, namespace: str, *, check: bool = True) -> None:
-        """Stop the engine of a namespace.
+    def leave(self, namespace: str, *, clean: bool = True, check: bool = True) -> None:
+        """Stop the engine of a namespace that is about to go.
+
+        Args:
+            namespace: the namespace.
+            clean: delete its Instances first, so that their cleanup plans run while there is an engine and the
+                namespace still takes objects; one that does not end is released, since it would hold the namespace.
+            check: raise what ended the engine.
 
         Raises:
             EngineError: it had ended by itself, and `check` is true.
         """
         engine = self._engines.pop(namespace, None)
-        if engine is not None:
+        if engine is None:
+            return
+        try:
+            if clean and engine.failed is None:
+                self._uninstall_all(namespace)
+        finally:
             engine.stop()
-            if check:
-                engine.check()
+            if clean:
+                release_instances(self._kube, namespace)
+        if check:
+            engine.check()
+
+    def _uninstall_all(self, namespace: str) -> None:
+        deadline = Deadline.after(_CLEANUP)
+        for found in self._kube.list(API_VERSION, "Instance", namespace):
+            if FINALIZER in (found["metadata"].get("finalizers") or ()):
+                with suppress(HarnessError):
+                    name = found["metadata"]["name"]
+                    operations.uninstall(
+                        self._kube, namespace=namespace, instance=name, wait=deadline.left(), say=_silent
+                    )
 
     def operator(self, namespace: str) -> Operator:
         """Return the verbs bound to a namespace."""

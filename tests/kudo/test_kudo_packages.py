@@ -91,7 +91,11 @@ def test_an_archive_without_the_files(tmp_path: Path) -> None:
         load_package(archive(tmp_path / "shop.tgz", {"README": "x"}))
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"no tar" * 100), gzip.compress(b"x" * 3000)[:40]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b"no tar" * 100), gzip.compress(b"x" * 3000)[:40]],
+    ids=["empty", "no gzip", "no tar", "cut short"],  # a gzip header has the time in it: useless as a name
+)
 def test_a_broken_archive_is_a_users_mistake(content: bytes, tmp_path: Path) -> None:
     """One message with the path, no traceback."""
     path = tmp_path / "shop.tgz"
