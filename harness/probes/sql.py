@@ -199,7 +199,8 @@ def connect(address: Address, login: Login, *, limits: TimeLimits | None = None,
 class Sql:
     """A server to ask, with one connection for each thread that asks, opened at its first question.
 
-    A connection that was lost is opened again by the next question; the question that lost it fails.
+    Connections end while nobody looks: a query on one that was good before and is lost is asked once more, on a new
+    one. A statement is not, since it may have had its effect.
 
     Args:
         locate: returns the server's address; asked at each new connection, so it may follow a port-forward.
@@ -229,7 +230,13 @@ class Sql:
 
     def rows(self, statement: str, arguments: Arguments = ()) -> list[Row]:
         """Return the rows of a query."""
-        return self._asked(lambda connection: connection.rows(statement, arguments))
+        used = getattr(self._local, "connection", None)
+        try:
+            return self._asked(lambda connection: connection.rows(statement, arguments))
+        except SqlError as error:
+            if error.connected or used is None or isinstance(error, ConnectError):
+                raise
+            return self._asked(lambda connection: connection.rows(statement, arguments))
 
     def execute(self, statement: str, arguments: Arguments = ()) -> int:
         """Run a statement and return how many rows it touched."""

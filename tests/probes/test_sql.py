@@ -115,15 +115,39 @@ def test_a_refused_statement_says_what_and_where(driver: FakeDriver) -> None:
     assert len(driver.calls) == 1
 
 
+LOST = pymysql.err.OperationalError(2013, "Lost connection")
+
+
 def test_a_lost_connection_is_opened_again_by_the_next_question(driver: FakeDriver) -> None:
     """The question that lost it fails; the next one connects, and prepares the connection, anew."""
-    driver.answers = [0, pymysql.err.OperationalError(2013, "Lost connection"), 0, [(1,)]]
+    driver.answers = [0, LOST, 0, [(1,)]]
     asked = sql(driver, prepare=["SET SESSION wsrep_sync_wait = 7"])
     with pytest.raises(SqlError) as caught:
         asked.rows("SELECT 1")
     assert not caught.value.connected
     assert asked.rows("SELECT 1") == [(1,)]
     assert [statement for statement, _ in driver.statements].count("SET SESSION wsrep_sync_wait = 7") == 2
+
+
+def test_a_query_survives_a_connection_that_was_lost_meanwhile(driver: FakeDriver) -> None:
+    """A query on a connection that was good before is asked once more on a new one, and only once."""
+    driver.answers = [[(1,)], LOST, [(2,)], LOST, LOST]
+    asked = sql(driver)
+    asked.rows("SELECT 1")
+    assert asked.rows("SELECT 2") == [(2,)]
+    with pytest.raises(SqlError):
+        asked.rows("SELECT 3")
+    assert len(driver.calls) == 3
+
+
+def test_a_statement_is_never_repeated(driver: FakeDriver) -> None:
+    """A statement on a lost connection fails: nobody knows whether it had its effect."""
+    driver.answers = [[(1,)], LOST]
+    asked = sql(driver)
+    asked.rows("SELECT 1")
+    with pytest.raises(SqlError):
+        asked.execute("INSERT INTO t VALUES (1)")
+    assert len(driver.statements) == 2
 
 
 def test_a_login_that_fails_never_shows_the_password(driver: FakeDriver) -> None:
