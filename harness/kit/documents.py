@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import math
 import re
@@ -59,6 +60,8 @@ _TIMESTAMP = re.compile(  # the four layouts that go-yaml v2 tries
     r"([Tt][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?(Z|[-+][0-9]{2}:[0-9]{2})"
     r"| [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?)?"
 )
+_CACHED = 40  # characters of the longest plain scalar whose tag is remembered
+_TAG_NAMES: dict[type, str] = {bool: "bool", type(None): "null", int: "int", float: "float", str: "str"}
 _TAG = "tag:yaml.org,2002:"
 _STR = _TAG + "str"
 
@@ -362,9 +365,13 @@ _Dumper.add_representer(dict, _represent_mapping)
 
 
 def _plain_tag(text: str) -> str:
-    value = _plain_value(text)
-    names: dict[type, str] = {bool: "bool", type(None): "null", int: "int", float: "float", str: "str"}
-    return _TAG + names[type(value)]
+    return _short_tag(text) if len(text) <= _CACHED else _short_tag.__wrapped__(text)
+
+
+@functools.lru_cache(maxsize=8192)
+def _short_tag(text: str) -> str:
+    """Return the tag of a short plain scalar; the same keys and words stand in every manifest, so most are remembered."""
+    return _TAG + _TAG_NAMES[type(_plain_value(text))]
 
 
 def _plain_value(text: str) -> Any:
