@@ -11,11 +11,12 @@ from typing import Any
 from harness.gotmpl.errors import FunctionError
 from harness.gotmpl.functions import GoFunction, function
 from harness.gotmpl.sprig.strings import string_value
-from harness.gotmpl.values import Slice, is_true, sorted_items, type_name
+from harness.gotmpl.values import Slice, TypedMap, is_true, sorted_items, type_name
 
 __all__ = ["DICTS_V2", "DICTS_V3"]
 
 _Table = dict[str, Any]
+_ANY = "interface {}"
 _FEWEST_DUG = 3  # a key, a default, a map
 
 
@@ -80,6 +81,7 @@ def _merger(*, overwrite: bool, replaces_by_map: bool) -> Callable[..., _Table]:
             if isinstance(value, dict) and isinstance(known, dict):
                 merge_one(known, value)
             if not is_true(known) or (overwrite and not _stays(known, value)):
+                _check_assignable(target, source, value)
                 target[key] = value
 
     def _stays(known: Any, value: Any) -> bool:
@@ -91,6 +93,15 @@ def _merger(*, overwrite: bool, replaces_by_map: bool) -> Callable[..., _Table]:
         return target
 
     return merge
+
+
+def _check_assignable(target: _Table, source: _Table, value: Any) -> None:
+    """Refuse to put an element of one map into another whose elements have a type of their own."""
+    wanted = target.element if isinstance(target, TypedMap) else _ANY
+    held = source.element if isinstance(source, TypedMap) else _ANY
+    given = type_name(value) if isinstance(value, (list, tuple)) else held
+    if wanted not in (_ANY, given):
+        raise FunctionError(f"reflect.Value.SetMapIndex: value of type {given} is not assignable to type {wanted}")
 
 
 def _is_nil(value: Any) -> bool:

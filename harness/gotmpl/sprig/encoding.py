@@ -13,7 +13,7 @@ from typing import Any
 from harness.gotmpl.errors import FunctionError
 from harness.gotmpl.functions import GoFunction, function
 from harness.gotmpl.sprig.basen import b32dec, b32enc, b64dec, b64enc
-from harness.gotmpl.sprig.gojson import from_json, marshal, must_from_json
+from harness.gotmpl.sprig.gojson import from_json, marshal, must_from_json, must_marshal
 from harness.gotmpl.strconv import encode
 from harness.gotmpl.values import Slice, Struct, type_name
 from harness.kit.documents import dump_yaml
@@ -62,8 +62,8 @@ ENCODING_V3: dict[str, GoFunction] = ENCODING | {
     "sha512sum": function("string", _digest(hashlib.sha512)),
     "fromJson": function("string", from_json),
     "mustFromJson": function("string", must_from_json),
-    "mustToJson": ENCODING["toJson"],
-    "mustToPrettyJson": ENCODING["toPrettyJson"],
-    "toRawJson": function("any", lambda value: marshal(value, escape_html=False)),
-    "mustToRawJson": function("any", lambda value: marshal(value, escape_html=False)),
+    "mustToJson": function("any", must_marshal),
+    "mustToPrettyJson": function("any", lambda value: must_marshal(value, indent="  ")),
+    "toRawJson": function("any", lambda value: must_marshal(value, escape_html=False)),
+    "mustToRawJson": function("any", lambda value: must_marshal(value, escape_html=False)),
 }

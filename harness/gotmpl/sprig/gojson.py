@@ -11,10 +11,11 @@ import re
 from typing import Any
 
 from harness.gotmpl.errors import FunctionError
-from harness.gotmpl.strconv import encode, format_float, quote_rune
+from harness.gotmpl.sprig.jsonscan import complaint
+from harness.gotmpl.strconv import format_float
 from harness.gotmpl.values import MISSING, Slice, Struct, sorted_items, type_name
 
-__all__ = ["from_json", "marshal", "must_from_json"]
+__all__ = ["from_json", "marshal", "must_from_json", "must_marshal"]
 
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _SEPARATORS = {"\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -26,15 +27,26 @@ _SMALL, _LARGE = 1e-6, 1e21  # outside, floats have an exponent
 def marshal(value: Any, *, indent: str = "", escape_html: bool = True) -> str:
     """Return a value as JSON; what JSON has no words for gives an empty text, as sprig ignores the error.
 
+    must_marshal() does not.
+
     Args:
         value: any template value.
         indent: text for each level; empty means one line.
         escape_html: write <, > and & as escapes, as Go does unless told not to.
     """
     try:
-        return _Writer(indent, escape_html=escape_html).value(value, "")
+        return must_marshal(value, indent=indent, escape_html=escape_html)
     except FunctionError:
         return ""
+
+
+def must_marshal(value: Any, *, indent: str = "", escape_html: bool = True) -> str:
+    """Return a value as JSON, as marshal() does.
+
+    Raises:
+        FunctionError: JSON has no words for it.
+    """
+    return _Writer(indent, escape_html=escape_html).value(value, "")
 
 
 class _Writer:
@@ -106,7 +118,7 @@ def must_from_json(text: str) -> Any:
     try:
         return _paired(json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_refused))
     except ValueError as error:
-        raise FunctionError(_words(text, error)) from None
+        raise FunctionError(complaint(text) or str(error)) from None
 
 
 def _number(text: str) -> float:
@@ -126,21 +138,7 @@ def _paired(value: Any) -> Any:
 
 
 def _refused(word: str) -> Any:
-    raise ValueError(f"invalid character '{word[0]}' looking for beginning of value")
-
-
-def _words(text: str, error: ValueError) -> str:
-    if not text.strip():
-        return "unexpected end of JSON input"
-    at = getattr(error, "pos", None)
-    if at is None:
-        return str(error)
-    if at >= len(text):
-        return "unexpected end of JSON input"
-    place = "after top-level value" if "Extra data" in str(error) else "looking for beginning of value"
-    return (
-        f"invalid character {quote_rune(encode(text[at])[0])} {place}"  # Go names the byte, as if it were a character
-    )
+    raise ValueError(word)
 
 
 def from_json(text: str) -> Any:

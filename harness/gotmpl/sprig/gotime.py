@@ -21,6 +21,7 @@ __all__ = ["SECOND", "Time", "format_duration", "load_zone", "parse_duration", "
 SECOND = 1_000_000_000  # nanoseconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ZERO_SECONDS = -62_135_596_800  # year 1
+_LAST_SECONDS = 253_402_300_800  # year 10000
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December")  # fmt: skip
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -49,6 +50,10 @@ class Time(Struct):
 
     go_type = "time.Time"
 
+    def __post_init__(self) -> None:
+        if not _ZERO_SECONDS <= self.nanoseconds // SECOND < _LAST_SECONDS:
+            raise FunctionError("a time outside of the years 1 to 9999 is not supported here")
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Time) and self.nanoseconds == other.nanoseconds
 
@@ -57,10 +62,7 @@ class Time(Struct):
 
     def calendar(self) -> datetime:
         """Return date and clock in the time's own zone, without the nanoseconds."""
-        try:
-            moment = _EPOCH + timedelta(seconds=self.nanoseconds // SECOND)
-        except OverflowError:
-            raise FunctionError("a time outside of the years 1 to 9999 cannot be shown here") from None
+        moment = _EPOCH + timedelta(seconds=self.nanoseconds // SECOND)
         try:
             return moment.astimezone(self.zone)
         except OverflowError:  # the zero time west of Greenwich
@@ -230,9 +232,8 @@ class _TimeParser:
         return self._time()
 
     def _bad(self, element: str, rest: str) -> ValueError:
-        return ValueError(
-            f"parsing time {_quoted(self.value)} as {_quoted(self.layout)}: cannot parse {_quoted(rest)} as {_quoted(element)}"
-        )
+        asked = f"parsing time {_quoted(self.value)} as {_quoted(self.layout)}"
+        return ValueError(f"{asked}: cannot parse {_quoted(rest)} as {_quoted(element)}")
 
     def _out_of_range(self, unit: str) -> ValueError:
         return ValueError(f"parsing time {_quoted(self.value)}: {unit} out of range")
