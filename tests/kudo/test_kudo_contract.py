@@ -21,16 +21,9 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ControlPlane]:
-    """Yield a running API server."""
-    with ControlPlane() as control_plane:
-        yield control_plane
-
-
-@pytest.fixture(scope="module")
-def kube(server: ControlPlane) -> Iterator[Kube]:
+def kube(api_server: ControlPlane) -> Iterator[Kube]:
     """Yield a client of it, with KUDO's kinds installed and the engine at work."""
-    with Kube.connect(server.kubeconfig) as client:
+    with Kube.connect(api_server.kubeconfig) as client:
         install_crds(client)
         with Engine(client):
             yield client
@@ -45,11 +38,11 @@ def namespace(kube: Kube) -> str:
 
 
 @pytest.fixture
-def run(server: ControlPlane, namespace: str, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(api_server: ControlPlane, namespace: str, capsys: pytest.CaptureFixture[str]) -> Run:
     """Return a function that runs a command in the namespace and returns exit code, stdout and stderr."""
 
     def call(*words: str | Path) -> tuple[int, str, str]:
-        code = main(["--kubeconfig", str(server.kubeconfig), "-n", namespace, *map(str, words)])
+        code = main(["--kubeconfig", str(api_server.kubeconfig), "-n", namespace, *map(str, words)])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
@@ -121,7 +114,7 @@ def test_init_may_be_repeated(run: Run) -> None:
     assert run("init", "--crd-only") == (0, "✅ installed crds\n", "")
 
 
-def test_a_namespace_that_is_missing(server: ControlPlane, run: Run, make_package: MakePackage) -> None:
+def test_a_namespace_that_is_missing(api_server: ControlPlane, run: Run, make_package: MakePackage) -> None:
     """The error says what to do, and doing it helps."""
     name = f"new-{uuid4().hex[:8]}"
     code, _out, err = run("install", make_package(), "-n", name)

@@ -13,12 +13,11 @@ from harness.kudo.crds import install_crds
 
 
 @pytest.fixture(scope="session")
-def kudo_server() -> Iterator[ControlPlane]:
-    """Yield a running API server without nodes that serves KUDO's kinds."""
-    with ControlPlane() as plane:
-        with Kube.connect(plane.kubeconfig) as kube:
-            install_crds(kube)
-        yield plane
+def kudo_server(api_server: ControlPlane) -> ControlPlane:
+    """Return a running API server without nodes that serves KUDO's kinds."""
+    with Kube.connect(api_server.kubeconfig) as kube:
+        install_crds(kube)
+    return api_server
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
-"""The engine on a kind cluster, which $HARNESS_TEST_KUBECONFIG names: real workloads, a real garbage collector."""
+"""The engine on a kind cluster: real workloads, a real garbage collector."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
+from harness.clusters.provider import Cluster
 from harness.kit.documents import Manifest
 from harness.kit.waiting import Pending
 from harness.kube import Kube, condition_of, dig, uid_of
@@ -18,7 +17,6 @@ from tests.kudo_engine.fakes import API, apply_task, instance_manifest, plan_sta
 
 pytestmark = pytest.mark.cluster
 
-KUBECONFIG = "HARNESS_TEST_KUBECONFIG"
 TIMEOUT = 90.0
 DEPLOYMENT = """apiVersion: apps/v1
 kind: Deployment
@@ -58,12 +56,9 @@ PARAMETERS = [{"name": "SIZE", "default": "1"}, {"name": "WEB", "default": "true
 
 
 @pytest.fixture
-def kube() -> Iterator[Kube]:
-    """Yield a client of a kind cluster, with a namespace of its own that goes away again."""
-    named = os.environ.get(KUBECONFIG)
-    if not named:
-        pytest.fail(f"tests marked cluster need a kind cluster: export {KUBECONFIG}=FILE (kind get kubeconfig > FILE)")
-    with Kube.connect(Path(named)) as kube:
+def kube(cluster: Cluster) -> Iterator[Kube]:
+    """Yield a client of the run's cluster, with a namespace of its own that goes away again."""
+    with Kube.connect(cluster.kubeconfig, cluster.context) as kube:
         install_crds(kube)
         kube.default_namespace = f"harness-kudo-{uuid.uuid4().hex[:8]}"
         kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": kube.default_namespace}})
