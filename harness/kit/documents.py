@@ -370,7 +370,7 @@ def _plain_tag(text: str) -> str:
 
 @functools.lru_cache(maxsize=8192)
 def _short_tag(text: str) -> str:
-    """Return the tag of a short plain scalar; the same keys and words stand in every manifest, so most are remembered."""
+    """Return the tag of a short plain scalar; the same keys and words stand in every manifest, so it is remembered."""
     return _TAG + _TAG_NAMES[type(_plain_value(text))]
 
 
