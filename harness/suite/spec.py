@@ -40,7 +40,13 @@ _PLACE = {"mark": True}  # filled by the decoder with the place of the value its
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """An object's metadata; labels and annotations have no effect on kuttl's own objects."""
+    """An object's metadata.
+
+    Attributes:
+        name: the suite's name in reports, the step's name; of other objects without effect.
+        labels: without effect on kuttl's own objects.
+        annotations: without effect on kuttl's own objects.
+    """
 
     name: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -79,7 +85,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssertCommand:
-    """A command of a TestAssert, run again in every round; the fields mean what those of Command mean."""
+    """A command of a TestAssert, run again in every round.
+
+    Attributes:
+        command: one program and its arguments, no shell.
+        script: text for `sh -c`; exactly one of the two is to be set.
+        namespaced: append `--namespace <ns>`.
+        skip_log_output: discard its output.
+        mark: where it stands.
+    """
 
     command: str = ""
     script: str = ""
@@ -95,7 +109,16 @@ class AssertCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectReference:
-    """What a step deletes: one object by name, or all of a kind in the namespace that carry the labels."""
+    """What a step deletes: one object by name, or all of a kind in the namespace that carry the labels.
+
+    Attributes:
+        api_version: of the kind.
+        kind: the kind.
+        name: one object; without name and labels all of the kind.
+        namespace: default the test's.
+        labels: pairs that each object must carry.
+        mark: where it stands.
+    """
 
     api_version: str = ""
     kind: str = ""
@@ -107,7 +130,16 @@ class ObjectReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceRef:
-    """An object that CEL expressions name by `ref`."""
+    """An object that CEL expressions name by `ref`.
+
+    Attributes:
+        api_version: of the kind.
+        kind: the kind.
+        name: the object's name, literally.
+        namespace: default the test's; without effect for cluster-scoped kinds.
+        ref: the variable that expressions use.
+        mark: where it stands.
+    """
 
     api_version: str = ""
     kind: str = ""
@@ -119,7 +151,12 @@ class ResourceRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assertion:
-    """One CEL expression of assertAny or assertAll."""
+    """One CEL expression of assertAny or assertAll.
+
+    Attributes:
+        cel_expr: the expression, over the variables of resourceRefs.
+        mark: where it stands.
+    """
 
     cel_expr: str = ""
     mark: Mark = field(default=_NOWHERE, metadata=_PLACE, compare=False, repr=False)
@@ -162,7 +199,14 @@ class Collector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """One expression of a label selector."""
+    """One expression of a label selector.
+
+    Attributes:
+        key: the label.
+        operator: In, NotIn, Exists or DoesNotExist.
+        values: for In and NotIn.
+        mark: where it stands.
+    """
 
     key: str = ""
     operator: str = ""
@@ -181,7 +225,12 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelSelector:
-    """A label selector of Kubernetes; an empty one matches everything."""
+    """A label selector of Kubernetes; an empty one matches everything.
+
+    Attributes:
+        match_labels: pairs that the labels must hold.
+        match_expressions: further demands; all must be met.
+    """
 
     match_labels: Mapping[str, str] = field(default_factory=dict)
     match_expressions: tuple[Requirement, ...] = ()
@@ -197,7 +246,9 @@ class TestFile:
     """Says for which runs its file is meant.
 
     Attributes:
+        metadata: without effect.
         test_run_selector: matched with the labels of the run; None matches no run (quirk Q37).
+        mark: where it stands.
     """
 
     __test__: ClassVar[bool] = False  # not a class of tests, whatever pytest thinks of its name
@@ -216,12 +267,14 @@ class TestAssert:
     """How a step is asserted, beside its objects.
 
     Attributes:
+        metadata: without effect.
         timeout: seconds for the loop and for `delete`; 0 means the suite's, below 0 nothing is checked (quirk Q38).
         commands: each must succeed, in every round anew.
         resource_refs: the objects that expressions name.
         assert_any: at least one must be true.
         assert_all: each must be true.
         collectors: what to fetch on failure.
+        mark: where it stands.
     """
 
     __test__: ClassVar[bool] = False
@@ -241,6 +294,7 @@ class TestStep:
     """What a step does beside applying its objects.
 
     Attributes:
+        metadata: its name is the step's.
         apply: further manifests to apply: URLs, absolute paths, or paths relative to the test's folder.
         assert_files: further manifests to assert (the field `assert`).
         error: further manifests that must not match.
@@ -251,6 +305,7 @@ class TestStep:
         kubeconfig_loading: Eager or Lazy.
         index: without effect (quirk Q46).
         unit_test: without effect (quirk Q46).
+        mark: where it stands.
     """
 
     __test__: ClassVar[bool] = False
@@ -279,9 +334,32 @@ class TestSuite:
     """The configuration of a run; None where a field was not given, so that flags and defaults can be told from it.
 
     Attributes:
+        metadata: its name is that of the report's root element.
+        test_dirs: folders of cases, or addresses of archives of them.
+        crd_dir: CustomResourceDefinitions to install before anything else.
+        manifest_dirs: further manifests to install, in this order.
+        commands: run once, in the runner's folder, before the cases.
         timeout: seconds, see `effective_timeout`; suite commands have it only where it was given (quirk Q28).
         parallel: cases at once, see `effective_parallel`.
+        namespace: one for all cases; empty: one generated for each.
+        skip_delete: keep namespaces and objects, see `effective_skip_delete`.
+        skip_cluster_delete: keep the cluster or control plane that the run started.
+        start_control_plane: run on an etcd and an API server of the run's own.
+        attach_control_plane_output: their logs to standard output.
+        control_plane_args: without effect (quirk Q9).
+        start_kind: run on a kind cluster of the run's own.
+        kind_config: its configuration file; without effect without startKIND (quirk Q10).
+        kind_context: its name, default `kind`.
+        kind_node_cache: keep the images of its nodes in volumes.
+        kind_containers: images to load into its nodes.
+        artifacts_dir: where reports and logs go, default the current folder.
+        report_format: xml or json; empty for none.
+        report_name: file name of the report without extension, default `kuttl-report`.
+        report_granularity: step (the default) or test.
+        suppress: `events` leaves the events of namespaces out of the log.
         ignore_files: patterns of base names, see `effective_ignore_files`; an empty list removes the default.
+        config: for users of kuttl's Go library; an error here (quirk Q15).
+        mark: where it stands.
     """
 
     __test__: ClassVar[bool] = False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from harness.kit.documents import Document
+from harness.suite import spec
 from harness.suite.decode import (
     collector_fault,
     command_fault,
@@ -374,3 +376,12 @@ def test_wrong_requirements_are_errors(requirement: str) -> None:
     """Section 8: operators are In, NotIn, Exists, DoesNotExist, with the values they take."""
     text = f"kind: TestFile\ntestRunSelector: {{matchExpressions: [{requirement}]}}\n"
     assert told(decode_file(document(text))[1]) == [("error", 0)]
+
+
+@pytest.mark.parametrize(
+    "model", [getattr(spec, name) for name in spec.__all__ if isinstance(getattr(spec, name), type)]
+)
+def test_every_field_is_described(model: Any) -> None:
+    """Each model says of each of its fields what it means; the reference is written from that."""
+    described = set(re.findall(r"^        (\w+): \S", model.__doc__ or "", re.MULTILINE))
+    assert described == {one.name for one in fields(model)}
