@@ -6,6 +6,7 @@ Private to gotmpl.sprig. Not translated: Unicode scripts such as \p{Greek}, whic
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
@@ -324,7 +325,20 @@ class _Translator:
         elif kind in _CONTROLS or kind in _PUNCTUATION:
             self.position += 2
             return _CONTROLS.get(kind) or ord(kind)
-        raise _SyntaxError("invalid escape sequence", self.source[start : start + 2])
+        raise _SyntaxError("invalid escape sequence", self.source[start : self._refused_at(start)])
+
+    def _refused_at(self, start: int) -> int:
+        """Return where Go stops reading a wrong escape, which its error shows up to there."""
+        if self.source[start + 1] != "x":
+            return start + 2
+        if not self.source.startswith("{", start + 2):
+            return start + 4
+        end = start + 3
+        while end < len(self.source) and self.source[end] in string.hexdigits:
+            end += 1
+            if int(self.source[start + 3 : end], 16) > _LAST:
+                return end
+        return end + 1
 
     def _class(self) -> str:
         start = self.position
