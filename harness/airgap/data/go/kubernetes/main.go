@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	_ "time/tzdata"
 
 	"github.com/spf13/cobra"
@@ -25,29 +24,27 @@ import (
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
-// build calls a constructor of a command, which takes a context in some versions of Kubernetes and nothing in others.
-func build(constructor any) *cobra.Command {
-	function := reflect.ValueOf(constructor)
-	var arguments []reflect.Value
-	if function.Type().NumIn() > 0 {
-		arguments = append(arguments, reflect.ValueOf(context.Background()))
+// kubeletCommand calls the constructor of the kubelet, which takes a context from Kubernetes 1.34 on and nothing before.
+func kubeletCommand(constructor any) *cobra.Command {
+	if current, ok := constructor.(func(context.Context) *cobra.Command); ok {
+		return current(context.Background())
 	}
-	return function.Call(arguments)[0].Interface().(*cobra.Command)
+	return constructor.(func() *cobra.Command)()
 }
 
 func main() {
 	run := func(command *cobra.Command) { os.Exit(cli.Run(command)) }
 	switch name := filepath.Base(os.Args[0]); name {
 	case "kube-apiserver":
-		run(build(apiserver.NewAPIServerCommand))
+		run(apiserver.NewAPIServerCommand())
 	case "kube-controller-manager":
-		run(build(manager.NewControllerManagerCommand))
+		run(manager.NewControllerManagerCommand())
 	case "kube-scheduler":
-		run(build(scheduler.NewSchedulerCommand))
+		run(scheduler.NewSchedulerCommand())
 	case "kube-proxy":
-		run(build(proxy.NewProxyCommand))
+		run(proxy.NewProxyCommand())
 	case "kubelet":
-		run(build(kubelet.NewKubeletCommand))
+		run(kubeletCommand(kubelet.NewKubeletCommand))
 	case "kubeadm":
 		if err := kubeadm.Run(); err != nil {
 			fmt.Fprintln(os.Stderr, "error:", err)
