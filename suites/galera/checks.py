@@ -157,10 +157,14 @@ def _normal(value: str) -> str:
 def state_transfer(log: str) -> str:
     """Tell from a server's log how it got its state the last time it started: "SST", "IST" or "none".
 
-    A whole copy (SST) is followed by a short incremental one of what happened meanwhile, so SST counts first.
+    A joiner prepares for both, and its log says "SST received" in both cases. What tells them apart are the numbers:
+    the first change that it lacks (0 when it has nothing), and the position that the copy brought. A position just
+    before that change is its own: nothing was copied, and the increment did it.
     """
     last = log.rpartition("WSREP: Start replication")[2]
-    if re.search(r"SST received: [0-9a-f-]+:\d+", last):
+    lacks = re.findall(r"Prepared IST receiver for (\d+)-", last)
+    copied = re.findall(r"SST received: [0-9a-f-]+:(\d+)", last)
+    if copied and lacks and (int(lacks[-1]) == 0 or int(copied[-1]) >= int(lacks[-1])):
         return "SST"
     return "IST" if re.search(r"IST received: [0-9a-f-]+:\d+", last) else "none"
 

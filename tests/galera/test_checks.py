@@ -152,21 +152,28 @@ def test_groups_that_the_server_reads(group: str, read: bool) -> None:
     assert differences == ([] if read else [wanted])
 
 
+def joined(lacks: int, copied: int | None, *, until: int) -> str:
+    lines = ["Start replication", f"Prepared IST receiver for {lacks}-{until}, listening at: tcp://10.0.0.1:4568"]
+    if copied is not None:
+        lines += ["SST received", f"SST received: {UUID}:{copied}"]
+    return "".join(f"WSREP: {line}\n" for line in [*lines, f"IST received: {UUID}:{until}"])
+
+
 @pytest.mark.parametrize(
     ("log", "transfer"),
     [
-        (f"WSREP: Start replication\nWSREP: SST received: {UUID}:3\nWSREP: IST received: {UUID}:5\n", "SST"),
-        (f"WSREP: Start replication\nWSREP: IST received: {UUID}:5\n", "IST"),
+        (joined(0, 3, until=3), "SST"),
+        (joined(82, 150, until=150), "SST"),
+        (joined(82, 81, until=201), "IST"),
+        (joined(82, None, until=201), "IST"),
+        (joined(0, 3, until=3) + joined(82, 81, until=201), "IST"),
+        (joined(82, 81, until=201) + joined(0, 300, until=300), "SST"),
         ("WSREP: Start replication\nWSREP: Member 2.0 synced with group\n", "none"),
-        (
-            f"WSREP: Start replication\nSST received: {UUID}:3\nWSREP: Start replication\nIST received: {UUID}:9",
-            "IST",
-        ),
         ("WSREP: Prepared IST receiver for 0-3\n", "none"),
     ],
 )
 def test_the_kind_of_state_transfer(log: str, transfer: str) -> None:
-    """A whole copy counts before the increment that follows it, and only the last start counts."""
+    """A copy that brought no more than what was there was none, and only the last start counts."""
     assert state_transfer(log) == transfer
 
 
