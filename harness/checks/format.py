@@ -13,8 +13,9 @@ from typing import Any
 from harness.checks.paths import MISSING, path_text
 from harness.checks.subset import Difference
 from harness.kit.documents import dump_yaml
+from harness.kit.errors import CheckError
 
-__all__ = ["MASK", "difference_rows", "mask_differences", "mask_secret", "unified_diff", "value_text"]
+__all__ = ["MASK", "difference_rows", "mask_differences", "mask_secret", "mismatch_error", "unified_diff", "value_text"]
 
 MASK = "[redacted]"
 _ELIDED = "[... elided field over 10 lines long ...]"
@@ -44,6 +45,24 @@ def difference_rows(differences: Sequence[Difference], *, most: int = _SHOWN) ->
     if len(differences) > most:
         rows.append(f"and {len(differences) - most} more differences")
     return rows
+
+
+def mismatch_error(
+    wanted: str, differences: Sequence[Difference], *, kind: str = "", where: str = "", closest: str = "", run: str = ""
+) -> CheckError:
+    """Return the error of a check that did not hold: what was wanted, then one row per difference.
+
+    Args:
+        wanted: the promise in one line: StatefulSet ns/db as 02-assert.yaml has it, within 30 s.
+        differences: of the nearest candidate, sorted; of a Secret they are masked here.
+        kind: the object's kind.
+        where: the check's place, file:line.
+        closest: how near it ever came: 4 of 5 fields agree.
+        run: what to run next.
+    """
+    rows = difference_rows(mask_differences(differences, kind))
+    head = [f"{len(differences)} differences" + (f" (closest: {closest})" if closest else "")] if len(rows) > 1 else []
+    return CheckError(wanted, seen="\n".join([*head, *rows]) or "nothing", where=where, run=run)
 
 
 def value_text(value: Any, *, widest: int = _WIDEST) -> str:

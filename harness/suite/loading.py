@@ -68,7 +68,7 @@ def load_case(
         loader = _StepLoader(case, one, namespace, options)
         steps.append(loader.load())
         problems += loader.problems
-    problems += _ignored_problems(files, _mentioned(steps))
+    problems += _ignored_problems(files, _mentioned(steps) if files.ignored else "")
     return LoadedCase(case=case, steps=tuple(steps), problems=tuple(problems))
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.checks.format import difference_rows, mask_differences, mask_secret, unified_diff, value_text
+from harness.checks.format import (
+    difference_rows,
+    mask_differences,
+    mask_secret,
+    mismatch_error,
+    unified_diff,
+    value_text,
+)
 from harness.checks.paths import MISSING
 from harness.checks.subset import compare
 
@@ -103,3 +110,19 @@ def test_long_unexpected_fields_are_elided() -> None:
     diff = unified_diff({"a": {"b": 2}}, live, "x")
     assert "+  long: '[... elided field over 10 lines long ...]'" in diff
     assert "+  - 8" in diff
+
+
+def test_an_error_is_a_small_report() -> None:
+    """What was wanted, how many differences, a row for each, the place; a Secret's values stay hidden."""
+    found = compare({"spec": {"replicas": 5}, "data": {"p": "eA=="}}, {"spec": {"replicas": 3}, "data": {"p": "eQ=="}})
+    error = mismatch_error("Secret ns/x as asserted", found, kind="Secret", where="02-assert.yaml:1", closest="0 of 2")
+    assert str(error) == (
+        "wanted  Secret ns/x as asserted\n"
+        "seen    2 differences (closest: 0 of 2)\n"
+        '        .data.p         wanted "[redacted]"  seen "[redacted]"\n'
+        "        .spec.replicas  wanted 5             seen 3\n"
+        "where   02-assert.yaml:1"
+    )
+    one = mismatch_error("x", compare(1, 2))
+    assert one.seen == ".  wanted 1  seen 2"
+    assert mismatch_error("x", []).seen == "nothing"

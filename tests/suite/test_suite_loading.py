@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.checks import expressions
 from harness.checks.expressions import check_cel
 from harness.kit.errors import UsageError
 from harness.suite.files import Case, list_cases
@@ -440,3 +442,31 @@ def test_everything_wrong_with_a_case_is_told_at_once(write: Write) -> None:
     assert places == {"00-bomb.yaml", "01-loop.yaml", "02-binary.yaml", "03-huge.yaml", "04-pipe.yaml"}
     assert all("\n" not in str(one) for one in loaded.errors)
     assert names(loaded.steps[-1].applies) == ["good"]
+
+
+def test_without_the_engine_expressions_are_an_error_of_the_case(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra to install is named; cases without expressions do not need it."""
+    expressions._environment.cache_clear()
+    monkeypatch.setitem(sys.modules, "cel_expr_python", None)
+    (error,) = from_data(data, "cel", "passes").errors
+    expressions._environment.cache_clear()
+    assert error.hint == "pip install 'operator-harness[cel]'"
+    assert from_data(data, "folders", "dir").errors == []
+
+
+def test_a_listed_pipe_is_an_error_and_never_opened(write: Write) -> None:
+    """What is no regular file cannot hang the run."""
+    case = write({"00-a.yaml": STEP + "apply: [pipe]\n"})
+    os.mkfifo(case.directory / "pipe")
+    (error,) = load_case(case, namespace="ns").errors
+    assert "no regular file" in error.text
+
+
+def test_windows_line_ends_and_byte_order_marks(write: Write) -> None:
+    """Files from other systems read the same."""
+    case = write({})
+    text = "\ufeff" + config("a") + SEPARATOR + config("b")
+    (case.directory / "00-x.yaml").write_bytes(text.replace("\n", "\r\n").encode())
+    loaded = load_case(case, namespace="ns")
+    assert loaded.problems == ()
+    assert names(loaded.steps[0].applies) == ["a", "b"]
