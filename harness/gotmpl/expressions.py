@@ -28,7 +28,7 @@ from harness.gotmpl.nodes import (
 )
 from harness.gotmpl.state import Evaluate, State
 from harness.gotmpl.strconv import quote
-from harness.gotmpl.values import MISSING, Int64, Slice, Struct, TypedMap, Uint32, is_true, type_name, zero
+from harness.gotmpl.values import MISSING, Int64, Struct, TypedMap, Uint32, is_true, type_name, zero
 
 __all__ = ["Expressions", "MissingKey"]
 
@@ -338,7 +338,7 @@ def _nil(node: NilNode, kind: GoType) -> Evaluate:
 
 
 def _nil_of(kind: GoType) -> Any:
-    return dict(kind.nil) if isinstance(kind.nil, dict) else (list(kind.nil) if kind.nil == () else kind.nil)
+    return dict(kind.nil) if isinstance(kind.nil, dict) else kind.nil
 
 
 def _constant(node: Node) -> Evaluate:
@@ -416,7 +416,7 @@ def _checked(evaluate: Evaluate, kind: GoType) -> Evaluate:
 
     def typed(state: State, dot: Any) -> Any:
         value = evaluate(state, dot)
-        return value if type(value) in accepts and type(value) is not Slice else _assignable(state, value, kind)
+        return value if type(value) in accepts else _assignable(state, value, kind)
 
     return typed
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.gotmpl.values import Int64, Slice, Struct, Uint32
+from harness.gotmpl.values import Int64, Struct, Uint32
 
 __all__ = [
     "ANY",
@@ -19,11 +19,9 @@ __all__ = [
     "FLOAT64",
     "INT",
     "INT64",
-    "LIST",
     "MAP",
     "RAW",
     "STRING",
-    "STRINGS",
     "UINT32",
     "FunctionSet",
     "GoFunction",
@@ -62,13 +60,9 @@ INT64 = GoType(name="int64", accepts=frozenset({Int64}))
 UINT32 = GoType(name="uint32", accepts=frozenset({Uint32}))
 FLOAT64 = GoType(name="float64", accepts=frozenset({float}))
 MAP = GoType(name="map[string]interface {}", accepts=frozenset({dict}), nil={}, nillable=True)
-LIST = GoType(name="[]interface {}", accepts=frozenset({list, tuple}), nil=(), nillable=True)
-STRINGS = GoType(name="[]string", accepts=frozenset({Slice}), nil=(), nillable=True)
-_BY_NAME = {kind.name: kind for kind in (RAW, ANY, STRING, BOOL, INT, INT64, UINT32, FLOAT64, MAP, LIST, STRINGS)} | {
+_BY_NAME = {kind.name: kind for kind in (RAW, ANY, STRING, BOOL, INT, INT64, UINT32, FLOAT64, MAP)} | {
     "any": ANY,
     "map": MAP,
-    "list": LIST,
-    "strings": STRINGS,
     "raw": RAW,
 }
 
@@ -95,8 +89,7 @@ def signature(text: str, *structs: GoType) -> tuple[tuple[GoType, ...], bool]:
     """Read a signature such as "string, ...any" into parameter types and whether the last repeats.
 
     Args:
-        text: names of types, separated by commas: raw, any, string, bool, int, int64, uint32, float64, map, list,
-            strings.
+        text: names of types, separated by commas: raw, any, string, bool, int, int64, uint32, float64, map.
         structs: further types that the text names.
     """
     known = _BY_NAME | {kind.name: kind for kind in structs}
