@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,7 +88,7 @@ class Document:
 
     value: Any
     file: str
-    _node: yaml.Node | None = None
+    _node: yaml.Node | None = field(default=None, repr=False)
     repeated: tuple[tuple[str, Mark], ...] = ()  # keys given again in one mapping, and where
     rest: bool = False  # more stood behind the first value of the text and was not read
     _first_line: int = 1

@@ -42,10 +42,10 @@ class LoadOptions:
 
     mode: Mode = "default"
     run_labels: Mapping[str, str] = field(default_factory=dict)
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     missing_variables_fail: bool = False
     ignore: Ignore = field(default_factory=Ignore)
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     fetch: Callable[[str], str] = fetch_text
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Expressions", "LoadedCase", "LoadedObjects", "LoadedSuite", "Step"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Entry:
     """One object of a step.
 
@@ -38,6 +38,9 @@ class Entry:
     role: Role
     base: tuple[str | int, ...] = ()
     listed: bool = False
+
+    def __repr__(self) -> str:
+        return f"Entry({self.role} {self.manifest.get('kind')} {self.name or '*'} at {self.mark})"  # no values: Secrets
 
     @property
     def mark(self) -> Mark:

@@ -72,6 +72,7 @@ def test_objects_know_their_place(load: Load) -> None:
     assert str(entry.mark).endswith("00-x.yaml:6:1")
     assert str(entry.at("data", "x")).endswith("00-x.yaml:10:8")
     assert (entry.api_version, entry.kind, entry.namespace, entry.labels) == ("v1", "ConfigMap", "", {})
+    assert repr(entry).startswith("Entry(apply ConfigMap b at ")
 
 
 def test_steps_are_named_by_their_first_apply_file(load: Load) -> None:
@@ -470,3 +471,12 @@ def test_windows_line_ends_and_byte_order_marks(write: Write) -> None:
     loaded = load_case(case, namespace="ns")
     assert loaded.problems == ()
     assert names(loaded.steps[0].applies) == ["a", "b"]
+
+
+def test_nothing_secret_is_printed_by_accident(load: Load) -> None:
+    """Neither an object's values nor variables and environment stand in a repr."""
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {p: aHVudGVyMg==}\n"
+    loaded = load({"00-x.yaml": text})
+    options = LoadOptions(variables={"p": "hunter2"}, environment={"P": "hunter2"})
+    assert "aHVudGVyMg" not in repr(loaded)
+    assert "hunter2" not in repr(options)
