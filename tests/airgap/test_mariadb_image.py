@@ -293,6 +293,22 @@ def test_a_folder_named_mysql_means_data_is_there(start: Start, tmp_path: Path) 
     assert (tmp_path / "mysql").stat().st_uid == 999
 
 
+def test_an_upgrade_runs_only_when_asked_for(start: Start, docker: Docker, tmp_path: Path) -> None:
+    """Data of unknown version is left alone; with AUTO_UPGRADE it is backed up, upgraded, and served."""
+    mounts = {tmp_path: "/var/lib/mysql"}
+    server = start(ROOT, mounts=mounts).until_ready()
+    docker("stop", server.name)
+    (tmp_path / "mysql_upgrade_info").unlink()
+    server = start(ROOT, mounts=mounts).until_ready()
+    docker("stop", server.name)
+    assert "upgrade information missing" in server.logs()
+    server = start({**ROOT, "MARIADB_AUTO_UPGRADE": "1"}, mounts=mounts).until_ready()
+    assert "Finished mariadb-upgrade" in server.logs()
+    assert list(tmp_path.glob("system_mysql_backup_*.sql.zst"))
+    assert server.sql("SELECT 1") == "1"
+    assert server.exec("healthcheck.sh", "--mariadbupgrade", check=False).returncode == 0
+
+
 def test_another_command_is_just_run(start: Start) -> None:
     """What is not the server is started as it is, without any set-up."""
     other = start({}, "sh", "-c", "echo hello from $(id -un)")
