@@ -350,14 +350,37 @@ def _represent_float(dumper: _Dumper, data: float) -> yaml.Node:
 
 
 def _represent_mapping(dumper: _Dumper, data: dict[Any, Any]) -> yaml.Node:
-    return dumper.represent_mapping(_TAG + "map", sorted(data.items(), key=lambda item: _natural(str(item[0]))))
+    return dumper.represent_mapping(_TAG + "map", sorted(data.items(), key=lambda item: _KEY_ORDER(str(item[0]))))
 
 
-def _natural(text: str) -> list[tuple[int, int, str]]:
-    """Return a sort key in which numbers inside of texts count as numbers, and letters come after all other signs."""
-    parts = re.findall(r"[0-9]+|[^0-9]", text)
-    return [(0, int(part), "") if part.isdigit() else (2 if part.isalpha() else 1, 0, part) for part in parts]
+def _compare_keys(one: str, other: str) -> int:
+    """Order keys as go-yaml v2 does: numbers inside of texts count as numbers, letters come after all other signs."""
+    for index, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left == right:
+            continue
+        if left.isalpha() != right.isalpha():
+            return 1 if left.isalpha() else -1
+        if not left.isalpha():
+            head = one[:index]
+            digits = head[len(head.rstrip("0123456789")) :]
+            start = 1 if "0" in (left, right) and digits.strip("0") else 0  # 10 and 1 differ by a number, 010 does not
+            numbers = _number_at(one, index, start), _number_at(other, index, start)
+            if numbers[0] != numbers[1]:
+                return -1 if numbers[0] < numbers[1] else 1
+        return -1 if left < right else 1
+    return len(one) - len(other)
 
+
+def _number_at(text: str, index: int, start: int) -> int:
+    """Return the number whose digits stand at a place, read on from a first value."""
+    number = start
+    while index < len(text) and text[index].isdecimal():
+        number = number * 10 + int(text[index])
+        index += 1
+    return number
+
+
+_KEY_ORDER = functools.cmp_to_key(_compare_keys)
 
 _Dumper.add_representer(str, _represent_str)
 _Dumper.add_representer(float, _represent_float)

@@ -1,6 +1,6 @@
 """From templates and parameter values to the objects that a task applies, with the original's error texts.
 
-Pure; the engine, `package verify` and `package render` import it. Rules: templates are rendered one by one with Go's
+Pure, but that a template may ask for the time and for chance (`now`, `randAlphaNum`); the engine, `package verify` and `package render` import it. Rules: templates are rendered one by one with Go's
 text/template, sprig 2.22 and toYaml; a missing key is an error.
 """
 
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from random import SystemRandom
 from typing import Any
 
-from harness.gotmpl import KUDO_REMOVED, FunctionSet, Template, TemplateError, sprig_v2_22
+from harness.gotmpl import KUDO_REMOVED, FunctionSet, Template, TemplateError, World, sprig_v2_22
 from harness.gotmpl.strconv import quote
 from harness.kit.documents import DocumentError, Manifest, parse_documents
 from harness.kit.errors import UsageError
@@ -155,7 +157,7 @@ def parse_template(text: str, name: str) -> Template:
 
 @lru_cache(maxsize=1)
 def _functions() -> FunctionSet:
-    return sprig_v2_22(exclude=KUDO_REMOVED)
+    return sprig_v2_22(world=World(clock=time.time, random=SystemRandom()), exclude=KUDO_REMOVED)
 
 
 def render(operator_version: OperatorVersion, template_name: str, variables: Variables) -> str:

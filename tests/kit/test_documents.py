@@ -190,6 +190,16 @@ def test_dump_has_the_layout_of_go_yaml() -> None:
     assert dump_yaml(value) == 'a: |\n  x\n  y\nb:\n- 1\n- a: true\n  z: null\ne: {}\nl: []\n"n": 1e+06\n'
 
 
+# Read off gopkg.in/yaml.v2 v2.4.0.
+ORDERED = ["!x", "+1", "-a", "{a}", "1", "2", "10", "a1", "a2", "a10", "a10b", "aB", "ab", "b"]
+
+
+def test_keys_are_ordered_as_go_yaml_orders_them() -> None:
+    """Signs come first, numbers inside of texts count as numbers, letters come last."""
+    dumped = dump_yaml(dict.fromkeys(reversed(ORDERED), 0))
+    assert list(parse_documents(dumped)[0].value) == ORDERED
+
+
 def test_dumped_streams_are_separated() -> None:
     """Documents after the first follow a line of three dashes."""
     assert dump_documents([{"a": 1}, {"b": 2}]) == "a: 1\n---\nb: 2\n"

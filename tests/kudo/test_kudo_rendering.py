@@ -243,3 +243,12 @@ def test_pipe_keys_are_unique_in_a_plan() -> None:
     two = Plan(name="p", phases=(Phase(name="a", steps=(Step(name="s", tasks=("t", "t")),)),))
     with pytest.raises(FatalRenderError, match="duplicated pipe key k"):
         pipe_values(version, two, "i")
+
+
+def test_a_template_may_ask_for_chance_and_time() -> None:
+    """Passwords made by randAlphaNum are operators' bread and butter."""
+    text = '{{ randAlphaNum 12 }} {{ now | date "2006" }}'
+    first, second = rendered(text).split(), rendered(text).split()
+    assert len(first[0]) == 12
+    assert first[0] != second[0]
+    assert int(first[1]) >= 2026
