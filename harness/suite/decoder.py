@@ -123,6 +123,8 @@ class Decoder:
             hint = "leave the quotes out"
         elif wanted is int and isinstance(value, str) and re.fullmatch(r"\d+s", value):
             hint = f"seconds without unit: {value[:-1]}"
+        elif wanted is str and isinstance(value, dict) and isinstance(value.get("file"), str):
+            hint = f"write the path alone: {value['file']}"  # Kyverno's fork has {file: x, shouldFail: true}
         text = f"{field} must be {_WORDS.get(wanted, 'a value')}, not {_shown(value)}"
         self.problems.append(Problem(severity="error", text=text, where=str(self.document.at(*path)), hint=hint))
         return _WRONG

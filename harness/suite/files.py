@@ -39,6 +39,9 @@ _NAME = re.compile(r"(\d+-)?([^-.]+)(-[^.]+)?((?:\.gotmpl)?\.yaml)?", re.ASCII)
 _LARGEST_INDEX = 2**31 - 1
 _PATTERN_TEXT = 'name does not follow pattern "(<number>-)<name>(-<name>)((.gotmpl).yaml)".'
 _NO_NUMBER = "does not begin with a number followed by a dash."
+_OTHERS = frozenset(  # files of other tools, which stand beside steps on purpose
+    {"chainsaw-test.yaml", "kuttl-test.yaml", "kustomization.yaml", "kustomization.yml", "Chart.yaml", "values.yaml"}
+)
 _EXTENSIONS = (".gotmpl.yaml", ".gotmpl.yml", ".gotmpl", ".yaml", ".yml", ".json")
 _ALMOST: dict[str, str] = {
     **dict.fromkeys(("asserts", "assertion", "assertions", "assrt", "asert", "assserts"), "assert"),
@@ -185,7 +188,7 @@ def parse_name(name: str, *, numbered: bool = True) -> Named | Refused:
 def suggest_name(name: str) -> str:
     """Return 'did you mean "00-assert.yaml"?' for a name that almost follows the rules, else an empty text."""
     extension = next((one for one in _EXTENSIONS if name.lower().endswith(one)), "")
-    if not extension:
+    if not extension or name in _OTHERS:
         return ""
     stem = re.sub(r"[.\s]+", "-", name[: len(name) - len(extension)]).strip("-")
     number, _, rest = _split_number(stem)

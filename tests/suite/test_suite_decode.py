@@ -144,6 +144,7 @@ def test_what_is_odd_about_a_suite(text: str, expected: tuple[str, int]) -> None
         ("testDirs: [a, 1]", "testDirs.1 must be a text, not 1", "x.yaml:3:15", "put it in quotes"),
         ("commands: [echo]", "commands.0 must be a mapping, not 'echo'", "x.yaml:3:12", ""),
         ("metadata: {labels: {a: y}}", "metadata.labels.a must be a text, not true", "x.yaml:3:21", "put it in quotes"),
+        ("testDirs: [{file: a, shouldFail: true}]", "not a mapping", "x.yaml:3:12", "write the path alone: a"),
         ("skipDelete: 1", "skipDelete must be true or false, not 1", "x.yaml:3:1", ""),
         ("parallel: true", "parallel must be a whole number, not true", "x.yaml:3:1", ""),
     ],

@@ -73,6 +73,8 @@ def test_names_that_do_not_follow_the_pattern(name: str, hint: str) -> None:
         ("assert.yaml", "00-assert.yaml"),
         ("files", ""),
         ("Makefile", ""),
+        ("chainsaw-test.yaml", ""),
+        ("kustomization.yaml", ""),
     ],
 )
 def test_names_without_a_number(name: str, hint: str) -> None:

@@ -224,6 +224,7 @@ def test_misnamed_files_are_told_unless_the_case_uses_them(load: Load) -> None:
             "00-install.yaml": STEP + "apply: [extra.yaml]\ncommands: [{command: helm install -f values.yaml}]\n",
             "01-assert.yml": config("a"),
             "extra.yaml": config("b"),
+            "chart/x.yaml": "",
             "values.yaml": "a: b\n",
             "run.sh": "",
         }
@@ -234,6 +235,7 @@ def test_misnamed_files_are_told_unless_the_case_uses_them(load: Load) -> None:
         "extra.yaml",
         "values.yaml",
         "run.sh",
+        "chart",
     }
 
 
