@@ -1,7 +1,8 @@
 """From templates and parameter values to the objects that a task applies, with the original's error texts.
 
-Pure, but that a template may ask for the time and for chance (`now`, `randAlphaNum`); the engine, `package verify` and `package render` import it. Rules: templates are rendered one by one with Go's
-text/template, sprig 2.22 and toYaml; a missing key is an error.
+Pure, but that a template may ask for the time and for chance (`now`, `randAlphaNum`). The engine, `package verify` and
+`package render` import it. Rules: templates are rendered one by one with Go's text/template, sprig 2.22 and toYaml; a
+missing key is an error.
 """
 
 from __future__ import annotations
