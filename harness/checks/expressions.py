@@ -49,8 +49,13 @@ _STATUS = re.compile(r"^[A-Z_]+: ")
 _RUN_TEXTS: tuple[tuple[re.Pattern[str], str], ...] = (  # the engine's words -> those that cel-go, and so kuttl, prints
     (re.compile(r'^Key not found in map : "?(.*?)"?$'), r"no such key: \1"),
     (re.compile(r"^Index error: index=(-?\d+) size=\d+$"), r"index out of bounds: \1"),
+    (re.compile(r"^Index error: expected integer type, got (\w+)$"), r"unsupported index type '\1' in list"),
+    (re.compile(r"^No matching overloads found : (\w+)\(.*$"), r"no such overload: \1"),
     (re.compile(r"^No matching overloads found.*$"), "no such overload"),
-    (re.compile(r"^Applying SELECT to non-message type$"), "no such overload"),
+    (re.compile(r"^Applying SELECT to non-message type$"), "no such key: a field was asked of what is no map"),
+    (re.compile(r"^cannot convert (\w+) to (\w+)$"), r"type conversion error from '\1' to '\2'"),
+    (re.compile(r"^invalid regular expression: missing (.): (.*)$"), r"error parsing regexp: missing closing \1: `\2`"),
+    (re.compile(r"^invalid regular expression: (.*): (.*)$"), r"error parsing regexp: \1: `\2`"),
     (re.compile(r"^divide by zero$"), "division by zero"),
 )
 
@@ -158,6 +163,8 @@ class CelExpression:
         if result.type().name() == "ERROR":
             return Outcome(expression=self.text, true=False, error=_run_text(str(result.plain_value())))
         value = result.plain_value()
+        if result.type().name() == "TYPE":
+            value = _type_text(str(value))
         return Outcome(expression=self.text, true=value is True, value=value)
 
 
@@ -264,6 +271,8 @@ def _cel_error(expression: str, text: str, names: tuple[str, ...]) -> Expression
 
 def _as_cel_go(source: str, column: int, text: str) -> tuple[int, str]:
     """Return column and text as cel-go has them: it names the first part of an undeclared a.b.c, and points at it."""
+    if "unsupported syntax '.?'" in text:
+        return source.find(".?") + 1 or column, text
     found = _UNDECLARED.search(text)
     if found is None or "." not in found[1]:
         return column, text
@@ -274,6 +283,8 @@ def _as_cel_go(source: str, column: int, text: str) -> tuple[int, str]:
 
 def _compiler_text(lines: list[str], fault: Fault) -> str:
     source = lines[fault.line - 1] if fault.line <= len(lines) else ""
+    if not source:  # an empty expression has no line to show
+        return f"ERROR: <input>:{fault.line}:{fault.column - 1}: {fault.text}"
     head = f"ERROR: <input>:{fault.line}:{fault.column}: {fault.text}"
     return f"{head}\n | {source}\n | {'.' * (fault.column - 1)}^"
 
@@ -310,10 +321,31 @@ def _cel_text(value: Any) -> str:
     if isinstance(value, dt.datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
     if isinstance(value, dt.timedelta):
-        return f"{value.total_seconds():g}s"
+        return _duration_text(value)
     if isinstance(value, bytes | bytearray):
         return go_value(list(value))
     return "NULL_VALUE" if value is None else go_value(value)
+
+
+def _duration_text(value: dt.timedelta) -> str:
+    """Return a duration as Go prints it: 1h0m0s, 1m30s, 0.5s as 500ms."""
+    seconds = abs(value.total_seconds())
+    sign = "-" if value < dt.timedelta(0) else ""
+    if 0 < seconds < 1:
+        return f"{sign}{seconds * 1000:g}ms"
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = [f"{hours:g}h"] if hours else []
+    parts += [f"{minutes:g}m"] if hours or minutes else []
+    return sign + "".join([*parts, f"{rest:g}s"])
+
+
+def _type_text(name: str) -> str:
+    """Return a type as cel-go names it: MAP<DYN, DYN> is map."""
+    base = name.split("<", 1)[0].lower()
+    return {"null": "null_type", "timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration"}.get(
+        base, base
+    )
 
 
 def _column(text: str, place: int) -> int:

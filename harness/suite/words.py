@@ -14,7 +14,7 @@ from harness.kit.errors import UsageError
 
 __all__ = ["Expanded", "Words", "expand", "split_words", "summary"]
 
-_NAME = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|(?P<special>[*#$@!?0-9-])|(?P<name>[A-Za-z_][A-Za-z0-9_]*))")
+_NAME = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|\{|(?P<special>[*#$@!?0-9-])|(?P<name>[A-Za-z_][A-Za-z0-9_]*))")
 _LONGEST_SUMMARY = 70
 
 
@@ -45,7 +45,7 @@ class Words:
 
 
 def expand(text: str, environment: Mapping[str, str]) -> Expanded:
-    """Replace $NAME and ${NAME} everywhere, inside of quotes too; $$ gives $.
+    """Replace $NAME and ${NAME} everywhere, inside of quotes too; $$ gives $; ${} and an unclosed ${ give nothing.
 
     Args:
         text: the command or path.
@@ -56,10 +56,10 @@ def expand(text: str, environment: Mapping[str, str]) -> Expanded:
     unset: list[str] = []
 
     def value(found: re.Match[str]) -> str:
-        name = found["braced"] if found["braced"] is not None else found["special"] or found["name"]
+        name = found["braced"] or found["special"] or found["name"] or ""
         if name == "$":
             return "$"
-        if name not in environment:
+        if name and name not in environment:
             unset.append(name)
         return environment.get(name, "")
 

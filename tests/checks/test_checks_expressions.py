@@ -90,7 +90,11 @@ def test_functions_on_texts_can_be_asked_for() -> None:
         ("pod.zzz == 1", "no such key: zzz"),
         ("pod.spec.containers[7].name == 'a'", "index out of bounds: 7"),
         ("pod.metadata.name + 1 == 2", "no such overload"),
-        ("pod.metadata.name.foo == 1", "no such overload"),
+        ("pod.metadata.name.foo == 1", "no such key: a field was asked of what is no map"),
+        ("size(pod.spec.ratio)", "no such overload: size"),
+        ("pod.spec.containers['a']", "unsupported index type 'string' in list"),
+        ("int('x')", "type conversion error from 'string' to 'int'"),
+        ("pod.metadata.name.matches('[')", "error parsing regexp: missing closing ]: `[`"),
         ("1 / 0 == 1", "division by zero"),
     ],
 )
@@ -110,12 +114,35 @@ def test_a_failed_evaluation_counts_as_not_true(text: str, error: str) -> None:
         ("pod.status.phase", "Running"),
         ("pod.metadata.labels", "map[app:db]"),
         ("pod.status.none", "NULL_VALUE"),
+        ("type(pod)", "map"),
+        ("type(null)", "null_type"),
+        ("duration('1h')", "1h0m0s"),
+        ("duration('-90s')", "-1m30s"),
+        ("duration('0.25s')", "250ms"),
+        ("timestamp('2020-01-02T03:04:05Z')", "2020-01-02 03:04:05 +0000 UTC"),
+        ("b'a'", "[97]"),
+        ("[1, 'a', 1.5, {'b': true}]", "[1 a 1.5 map[b:true]]"),
     ],
 )
 def test_what_is_not_true_is_told_with_its_value(text: str, value: str) -> None:
     """Section 20: expression "<e>" evaluated to '<value>', for values that are no booleans too."""
     assert str(outcome(text)) == f"expression \"{text}\" evaluated to '{value}'"
     assert not outcome(text).true
+
+
+def test_compile_errors_read_as_those_of_cel_go() -> None:
+    """Section 20: texts read off cel-go v0.26: an undeclared a.b.c is about a, optional syntax about its place."""
+    texts = {}
+    for text in ("confg.data.mode == 'a'", "", "pod.?a", "1 == 1.0"):
+        with pytest.raises(ExpressionError) as caught:
+            CelEnvironment(["pod"]).compile(text)
+        texts[text] = caught.value.compiler_text
+    assert texts["confg.data.mode == 'a'"] == (
+        "ERROR: <input>:1:1: undeclared reference to 'confg' (in container '')\n | confg.data.mode == 'a'\n | ^"
+    )
+    assert texts[""].startswith("ERROR: <input>:1:0: Syntax error: mismatched input '<EOF>' expecting {")
+    assert texts["pod.?a"] == "ERROR: <input>:1:4: unsupported syntax '.?'\n | pod.?a\n | ...^"
+    assert texts["1 == 1.0"].endswith("\n | 1 == 1.0\n | ..^")
 
 
 def test_any_and_all() -> None:

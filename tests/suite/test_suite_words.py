@@ -20,6 +20,8 @@ from harness.suite.words import expand, split_words, summary
         ("$$NS $$", "$NS $"),
         ("$(pwd) a$ $", "$(pwd) a$ $"),
         ("$UNSET|${UNSET}|", "||"),
+        ("a${}b ${NS", "ab NS"),
+        ("$1x ${1}2 ${$}", "x 2 $"),
     ],
 )
 def test_variables_are_put_in(text: str, result: str) -> None:
