@@ -292,6 +292,8 @@ class _Construction:
             return "true" if value else "false"
         if isinstance(value, float):
             return go_float(value)
+        if value is None and self._json:
+            raise self._error(node, "a text as key", "null")
         return "null" if value is None else str(value)
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:

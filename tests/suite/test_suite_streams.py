@@ -86,6 +86,12 @@ def test_keys_are_texts() -> None:
     }
 
 
+def test_a_null_key_is_an_error() -> None:
+    """Section 2.4: the YAML library of Kubernetes takes no null as key."""
+    (one,) = parse_stream("kind: X\n~: a\n", "x.yaml").problems
+    assert (one.severity, one.where) == ("error", "x.yaml:2:1")
+
+
 def test_merge_keys() -> None:
     """Section 2.4: <<: *anchor is merged."""
     stream = parse_stream("a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}\n", "x")
