@@ -14,8 +14,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.kit.errors import DeadlineError, HarnessError
-from harness.kube import ApiError, Event, Kube, Manifest, NotFound, Resource, UnknownKind, Watch, name_of, uid_of
-from harness.kube import version_of
+from harness.kit.waiting import Deadline
+from harness.kube import (
+    ApiError,
+    Event,
+    Kube,
+    Manifest,
+    NotFound,
+    Resource,
+    UnknownKind,
+    Watch,
+    name_of,
+    uid_of,
+    version_of,
+)
 from harness.suite.place import Place, find_resource
 
 __all__ = ["Recorder", "State", "Track", "Watcher"]
@@ -25,6 +37,7 @@ _STATES = 64  # states kept of one object
 _ALL_STATES = 4096  # states kept of one track; beyond, old ones are dropped
 _FEW_STATES = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_SLICE = 0.25  # seconds between looks at the run's interruption
 _PATIENCE = 60.0  # seconds after which a silent first list is looked at again
 
 
@@ -82,6 +95,7 @@ class Track:
         self._watch: Watch | None = None
         self._stopping = threading.Event()
         self._wake = threading.Event()
+        self._ready = threading.Event()  # the first list is in, or objects are asked for one by one
         self._thread = threading.Thread(target=self._open, name=f"open {place.kind}", daemon=True)
 
     @property
@@ -107,6 +121,13 @@ class Track:
             self._watch.stop()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(_LONGEST_PAUSE)
+
+    def until_ready(self, deadline: Deadline) -> bool:
+        """Wait until the first list is in; False when it is not to be expected, or the deadline has come."""
+        while not self._ready.wait(min(_SLICE, deadline.left())):
+            if self._stopping.is_set() or deadline.expired() or self.resource is None:
+                return False
+        return self.synced
 
     def knows(self, name: str | None) -> bool:
         """Tell whether the state of an object (or with None, of all) is known; call it with the lock held."""
@@ -217,6 +238,7 @@ class Track:
 
     def _begin(self) -> None:
         self.synced, self._own_trouble = True, ""
+        self._ready.set()
         for watcher in self._watchers():
             watcher.began(self)
 
@@ -277,6 +299,7 @@ class Track:
     def _poll(self, resource: Resource) -> None:
         """Ask for what is waited for, at growing intervals: the kind cannot be watched."""
         self.polled, pause = True, _FIRST_PAUSE
+        self._ready.set()
         while not self._stopping.is_set():
             with self._lock:
                 names, everything = list(self._named), bool(self._all)
@@ -292,9 +315,7 @@ class Track:
 
     def _ask(self, resource: Resource, names: list[str], *, everything: bool) -> None:
         with self._lock:
-            before = {
-                name: uid_of(one) for name, one in self._objects.items() if everything or name in names
-            }
+            before = {name: uid_of(one) for name, one in self._objects.items() if everything or name in names}
         begun = self._clock()
         if everything:
             found = self.kube.list(resource.api_version, resource.kind, self.home)
