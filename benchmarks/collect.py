@@ -17,7 +17,7 @@ from pathlib import Path
 BIN = Path(sys.executable).parent
 SUITE = "suites/galera"
 OPERATOR = "suites/galera/operator"
-COMMANDS = {
+COMMANDS: dict[str, tuple[float, list[str | Path]]] = {
     "pytest --collect-only suites/galera": (0.6, [BIN / "pytest", "--collect-only", "-q", SUITE]),
     "kubectl kudo package list plans": (0.25, [BIN / "kubectl-kudo", "package", "list", "plans", OPERATOR]),
     "harness --help": (0.25, [BIN / "harness", "--help"]),
@@ -36,9 +36,8 @@ def seconds(argv: list[str | Path]) -> float:
 def main(rounds: int) -> None:
     """Print each command's median and worst, after one run that is not counted."""
     for name, (target, argv) in COMMANDS.items():
-        command: list[str | Path] = list(argv)
-        seconds(command)
-        found = sorted(seconds(command) for _round in range(rounds))
+        seconds(argv)
+        found = sorted(seconds(argv) for _round in range(rounds))
         median = statistics.median(found)
         verdict = "ok" if median <= target else "MISSED"
         print(f"{name:<40} median {median:5.2f} s   worst {found[-1]:5.2f} s   target {target:4.2f} s   {verdict}")

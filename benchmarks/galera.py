@@ -29,7 +29,16 @@ def measure(kubeconfig: str, context: str, name: str) -> bool:
     """Run the suite once, print the figures, and return whether it passed."""
     target, method, options = RUNS[name]
     environment = {**os.environ, **({"GALERA_SST_METHOD": method} if method else {})}
-    argv = [BIN / "pytest", "suites/galera", "-q", "--kubeconfig", kubeconfig, "--harness-context", context, *options]
+    argv: list[str | Path] = [
+        BIN / "pytest",
+        "suites/galera",
+        "-q",
+        "--kubeconfig",
+        kubeconfig,
+        "--harness-context",
+        context,
+        *options,
+    ]
     begin = time.perf_counter()
     process = subprocess.Popen(argv, cwd=ROOT, env=environment)
     _pid, status, usage = os.wait4(process.pid, 0)  # the only way to the peak memory of just this child

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import fields
 from typing import Any
@@ -384,5 +385,5 @@ def test_wrong_requirements_are_errors(requirement: str) -> None:
 )
 def test_every_field_is_described(model: Any) -> None:
     """Each model says of each of its fields what it means; the reference is written from that."""
-    described = set(re.findall(r"^        (\w+): \S", model.__doc__ or "", re.MULTILINE))
+    described = set(re.findall(r"^    (\w+): \S", inspect.getdoc(model) or "", re.MULTILINE))
     assert described == {one.name for one in fields(model)}
