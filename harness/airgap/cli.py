@@ -1,12 +1,16 @@
-"""`harness airgap up | build | status | down | clean`. Imported by harness.cli; heavy modules load inside handlers."""
+"""`harness airgap up | build | run | status | down | clean`. Imported by harness.cli; handlers load what they need."""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = ["add_parser"]
+
+_CLEAN_UP = 120.0  # seconds for an interrupted command: deleting a cluster takes a few
 
 
 def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,6 +26,11 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     build.add_argument("--control-plane", action="store_true", help="only etcd, kube-apiserver and kubectl; no engine")
     build.set_defaults(handler=_build)
+    run = actions.add_parser(
+        "run", help="run a command with an engine: start one if none answers, and stop it afterwards"
+    )
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command and its arguments")
+    run.set_defaults(handler=_run)
     actions.add_parser("status", help="what is there and what runs").set_defaults(handler=_status)
     down = actions.add_parser("down", help="stop the private engine and all clusters in it")
     down.set_defaults(handler=_down)
@@ -56,6 +65,49 @@ def _build(arguments: argparse.Namespace) -> int:
     rows += [("DOCKER_HOST", made.docker_host)] if made.docker_host else []
     sys.stdout.writelines(f"{name:<12}{value}\n" for name, value in rows)
     return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from harness.airgap.lease import engine_lease
+    from harness.airgap.provision import Airgap
+    from harness.kit.errors import UsageError
+    from harness.kit.stages import Stages
+
+    command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
+    if not command:
+        raise UsageError("a command to run", seen="none", run="harness airgap run -- pytest suites/galera")
+    stages = Stages("airgap")
+    with engine_lease(stages):
+        engine = Airgap(stages=stages).engine()
+        return _foreground(command, engine.docker.env)
+
+
+def _foreground(command: list[str], env: Mapping[str, str]) -> int:
+    """Run a command with our terminal and return its exit code; an interrupt reaches it and us, and it ends first."""
+    from harness.kit.errors import UsageError
+
+    try:
+        child = subprocess.Popen(command, env=env)
+    except OSError as error:
+        raise UsageError(f"{command[0]} to start", seen=error.strerror or str(error)) from None
+    try:
+        return _code(child.wait())
+    except KeyboardInterrupt:
+        return _code(_await(child))
+
+
+def _await(child: subprocess.Popen[bytes]) -> int:
+    """Give an interrupted command the time to clean up after itself, then end it."""
+    try:
+        return child.wait(_CLEAN_UP)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        child.kill()
+        return child.wait()
+
+
+def _code(returncode: int) -> int:
+    """Return an exit code as a shell gives it: 128 and the signal for a command that a signal ended."""
+    return returncode if returncode >= 0 else 128 - returncode
 
 
 def _status(_arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ through harness.airgap.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ class Airgap:
             HarnessError: no engine in mode never, or a build that failed.
         """
         loaded = [load_recipe(Path(recipe)) for recipe in recipes]
-        found = system_engine(self._run)
+        found = self._system()
         if mode == "never":
             return self._pulled(found, version)
         if mode == "auto" and isinstance(found, Docker):
@@ -110,7 +111,7 @@ class Airgap:
         Args:
             found: the user's engine or why there is none; asked for when None.
         """
-        found = system_engine(self._run) if found is None else found
+        found = self._system() if found is None else found
         if isinstance(found, Docker):
             return Engine(docker=found, private=False)
         if not self.private.answers():
@@ -166,6 +167,12 @@ class Airgap:
         """
         self.private.remove_data()
         shutil.rmtree(self.layout.cache, ignore_errors=True)
+
+    def _system(self) -> Docker | str:
+        """Return the user's engine or why there is none; our own, exported to a command, is not the user's."""
+        if os.environ.get("DOCKER_HOST") == self.private.docker.host:
+            return "DOCKER_HOST names the private one"
+        return system_engine(self._run)
 
     def _go(self, version: str) -> GoBuild:
         return GoBuild(version, self.layout, self.machine, self._run)

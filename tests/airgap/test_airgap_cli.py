@@ -126,6 +126,51 @@ def test_clean_under_a_running_engine_is_refused(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "cache/airgap").exists()
 
 
+@pytest.fixture
+def leased(fake: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What happened to a private engine that a command needed."""
+    told: list[str] = []
+    running: list[int] = []
+
+    def start(_airgap: Airgap) -> Engine:
+        told.append("started")
+        running.append(7)
+        return engine(fake, private=True)
+
+    def stop(_engine: PrivateEngine) -> list[str]:
+        told.append("stopped")
+        return []
+
+    monkeypatch.setattr(Airgap, "engine", start)
+    monkeypatch.setattr(PrivateEngine, "pid", lambda _self: running[0] if running else None)
+    monkeypatch.setattr(PrivateEngine, "containers", lambda _self: [])
+    monkeypatch.setattr(PrivateEngine, "down", stop)
+    return told
+
+
+def test_run_gives_a_command_an_engine_for_its_time(leased: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """The command sees the engine's address; its exit code is ours; the engine is stopped afterwards."""
+    assert call("run", "--", "sh", "-c", 'echo "at $DOCKER_HOST"; exit 3') == 3
+    assert capfd.readouterr().out == "at unix:///run/x.sock\n"
+    assert leased == ["started", "stopped"]
+
+
+def test_run_of_a_command_that_a_signal_ends(leased: list[str]) -> None:
+    """As in a shell: 128 and the signal's number."""
+    assert call("run", "sh", "-c", "kill -KILL $$") == 137
+    assert leased[-1] == "stopped"
+
+
+def test_run_of_no_command_or_of_one_that_is_not_there(leased: list[str]) -> None:
+    """Both are usage errors, and no engine stays behind."""
+    with pytest.raises(UsageError, match="a command to run"):
+        call("run", "--")
+    assert leased == []
+    with pytest.raises(UsageError, match="no-such-program to start"):
+        call("run", "--", "no-such-program")
+    assert leased == ["started", "stopped"]
+
+
 def test_status_prints_its_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Status is for people: one line per fact."""
     monkeypatch.setattr("harness.airgap.status.system_engine", lambda _run: "no docker command on PATH")

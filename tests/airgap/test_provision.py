@@ -117,6 +117,19 @@ def test_without_an_engine_the_private_one_is_used(
     assert "no Docker engine of this machine answers (refused): a private one is used" in told.getvalue()
 
 
+def test_our_own_engine_is_not_the_users(
+    airgap: Airgap, fake: Any, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that was given the private engine's address still counts as a machine without an engine."""
+    private = airgap.private
+    monkeypatch.setenv("DOCKER_HOST", str(private.docker.host))
+    monkeypatch.setattr(private, "up", lambda _stages: Engine(docker=private.docker, private=True))
+    fake.on(private.docker.program, "image", "inspect", gives=1)
+    provision = airgap.ensure("1.36", (), "auto")
+    assert (provision.engine, len(made)) == ("private", 1)
+    assert fake.starting(*INSPECT) == []
+
+
 def test_always_builds_even_with_a_registry(airgap: Airgap, fake: Any, made: list[str]) -> None:
     """Forced, the registry is not asked."""
     assert airgap.ensure("1.36", (), "always").node_image == made[0]
