@@ -203,6 +203,9 @@ class _Pump:
     def run(self) -> str:
         """Carry until one side ends; return what went wrong, empty for a normal end."""
         try:
+            # A server that speaks first may have done so while the connection was opened: those bytes are in TLS's
+            # buffer already, and the descriptor will not tell of them.
+            self._from_pod()
             while not self._finished():
                 self._step()
         except OSError:  # the client has gone away

@@ -11,7 +11,7 @@ import pytest
 from harness.kit.errors import HarnessError
 from harness.kube import Forbidden, PortForward
 from harness.kube.channels import Channels
-from harness.kube.portforward import Endpoint
+from harness.kube.portforward import Endpoint, _Pump
 from tests.kube.fakes import Peer
 
 PORT = (3306).to_bytes(2, "little")
@@ -99,6 +99,32 @@ def test_bytes_go_both_ways(opened: Open) -> None:
         peer.send(0, b"answer")
         assert client.recv(100) == b"answer"
     assert not forward.notes
+
+
+class Buffered(Channels):
+    """Channels over TLS that hold a message already, of which their descriptor does not tell."""
+
+    early: tuple[tuple[int, bytes], ...] = ((0, PORT), (1, PORT), (0, b"greeting"))
+
+    def read(self) -> list[tuple[int, bytes]]:
+        messages, self.early = list(self.early), ()
+        return messages
+
+
+def test_a_greeting_that_came_with_the_handshake_is_not_held_back() -> None:
+    """A server that speaks first is heard, though the descriptor never turns readable."""
+    peer = Peer("v4.channel.k8s.io")
+    client, ours = socket.socketpair()
+    waker, woken = socket.socketpair()
+    pump = _Pump(ours, Buffered(peer.client), woken)
+    thread = threading.Thread(target=pump.run, daemon=True)
+    thread.start()
+    client.settimeout(5)
+    assert client.recv(100) == b"greeting"
+    client.close()
+    waker.close()
+    thread.join(5)
+    peer.close()
 
 
 def test_connections_do_not_mix(opened: Open) -> None:
