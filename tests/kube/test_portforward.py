@@ -116,14 +116,14 @@ def test_a_greeting_that_came_with_the_handshake_is_not_held_back() -> None:
     peer = Peer("v4.channel.k8s.io")
     client, ours = socket.socketpair()
     waker, woken = socket.socketpair()
-    pump = _Pump(ours, Buffered(peer.client), woken)
-    thread = threading.Thread(target=pump.run, daemon=True)
-    thread.start()
-    client.settimeout(5)
-    assert client.recv(100) == b"greeting"
-    client.close()
-    waker.close()
-    thread.join(5)
+    thread = threading.Thread(target=_Pump(ours, Buffered(peer.client), woken).run, daemon=True)
+    with client, ours, waker, woken:
+        thread.start()
+        client.settimeout(5)
+        assert client.recv(100) == b"greeting"
+        waker.close()
+        thread.join(5)
+    peer.client.shutdown()
     peer.close()
 
 
