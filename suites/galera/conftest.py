@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from harness.kit.errors import HarnessError
 from harness.kube import Kube
 from harness.kudo.session import Kudo
 from harness.load import Ledger
+from harness.run import Run
 from suites.galera.galera import Galera
 
 ORDER = ("package", "deploy", "endpoints", "sql", "restart", "scale", "uninstall")
@@ -42,11 +44,14 @@ def sst_method() -> str:
 
 
 @pytest.fixture(scope="session")
-def galera(kube: Kube, kudo: Kudo, namespace_factory: Callable[[str], str], sst_method: str) -> Iterator[Galera]:
+def galera(
+    kube: Kube, kudo: Kudo, namespace_factory: Callable[[str], str], sst_method: str, harness_run: Run
+) -> Iterator[Galera]:
     """Return a cluster of three, deployed once for the run. A test that changes it changes it back."""
     with Galera(kube, kudo, namespace=namespace_factory("galera")) as cluster:
         cluster.install(timeout=240, NODE_COUNT=3, SST_METHOD=sst_method)
         yield cluster
+        leave(cluster, harness_run)
 
 
 @pytest.fixture
@@ -60,11 +65,22 @@ def whole(galera: Galera) -> Galera:
 
 
 @pytest.fixture(scope="session")
-def single(kube: Kube, kudo: Kudo, namespace_factory: Callable[[str], str]) -> Iterator[Galera]:
+def single(kube: Kube, kudo: Kudo, namespace_factory: Callable[[str], str], harness_run: Run) -> Iterator[Galera]:
     """Return a second cluster, of one node, whose nodes copy with rsync."""
     with Galera(kube, kudo, namespace=namespace_factory("single"), instance="solo") as cluster:
         cluster.install(timeout=120, NODE_COUNT=1, SST_METHOD="rsync")
         yield cluster
+        leave(cluster, harness_run)
+
+
+def leave(cluster: Galera, run: Run) -> None:
+    """Let the pods go before their namespace does, unless it is kept.
+
+    A namespace with pods that take their time is looked at again only after half of their grace period: a minute.
+    """
+    if cluster.namespace not in run.to_keep:
+        with suppress(HarnessError):  # what is in the way keeps the namespace too, and is told there
+            cluster.remove(timeout=60)
 
 
 @pytest.fixture

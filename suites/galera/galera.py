@@ -22,6 +22,7 @@ from harness.probes.sql import Address, Login, Sql, TimeLimits, connect
 from suites.galera.checks import check_members
 
 __all__ = [
+    "APPLIED_KINDS",
     "DATABASE",
     "OPERATOR",
     "PACKAGE",
@@ -34,13 +35,21 @@ __all__ = [
     "Member",
     "container_state",
     "restarts",
-    "until_gone",
 ]
 
 PACKAGE = Path(__file__).parent / "operator"
 OPERATOR = "galera"
 PORTS = {"mysql": 3306, "sst": 4444, "replication": 4567, "ist": 4568}
 DATABASE = "harness"
+APPLIED_KINDS = (
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "Deployment"),
+    ("v1", "Service"),
+    ("v1", "ConfigMap"),
+    ("v1", "Secret"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("v1", "Pod"),
+)
 
 # Quotes, a comment sign, a backslash, a variable, a space: what breaks YAML, option files, shells and SQL.
 ROOT_PASSWORD = """r00t "quoted" #1 it's \\ $HOME %"""
@@ -333,6 +342,20 @@ class Galera:
         """Return the way of a client: through the Service for clients."""
         return Door(self)
 
+    def remove(self, *, timeout: float) -> None:
+        """Uninstall, and wait until nothing but the volumes is left; nothing to do when it is not installed."""
+        self.close()
+        if self.kube.find("kudo.dev/v1beta1", "Instance", self.instance, self.namespace) is None:
+            return
+        deadline = Deadline.after(timeout)
+        self.kudo.uninstall(self.instance, namespace=self.namespace, wait=timeout)
+        for api_version, kind in APPLIED_KINDS:
+            until(lambda: self._gone(api_version, kind), timeout=deadline, wanted=f"no {kind} of {self.instance}")  # noqa: B023
+
+    def _gone(self, api_version: str, kind: str) -> bool | Pending:
+        left = [found["metadata"]["name"] for found in self.objects(api_version, kind)]
+        return Pending(f"still there: {', '.join(left)}") if left else True
+
     def close(self) -> None:
         """Close the connections to all members."""
         for member in self._members.values():
@@ -411,16 +434,6 @@ def _rolled_out(found: Manifest | None, size: int) -> bool | Pending:
             ", ".join(f"{name} {value}" for name, value in {"wanted": found["spec"]["replicas"], **seen}.items())
         )
     return True
-
-
-def until_gone(kube: Kube, api_version: str, kind: str, namespace: str, labels: str, *, timeout: float) -> None:
-    """Wait until no object of a kind with these labels is left."""
-
-    def gone() -> bool | Pending:
-        left = [one["metadata"]["name"] for one in kube.list(api_version, kind, namespace, labels=labels)]
-        return Pending(f"still there: {', '.join(left)}") if left else True
-
-    until(gone, timeout=timeout, wanted=f"no {kind} with {labels} in {namespace}")
 
 
 def container_state(pod: Manifest, container: str) -> str:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from suites.galera.galera import PACKAGE, SMALL, Galera, until_gone
-
-KINDS = (
-    ("apps/v1", "StatefulSet"),
-    ("apps/v1", "Deployment"),
-    ("v1", "Service"),
-    ("v1", "ConfigMap"),
-    ("v1", "Secret"),
-    ("policy/v1", "PodDisruptionBudget"),
-    ("v1", "Pod"),
-)
+from suites.galera.galera import APPLIED_KINDS, PACKAGE, SMALL, Galera
 
 
 def test_everything_goes_but_the_volumes(single: Galera) -> None:
     """Every object of the instance goes with it; the volume claims stay, bound, as declared; the operator stays."""
     claims = single.claims()
     assert claims
-    remove(single)
+    single.remove(timeout=120)
+    assert [kind for api_version, kind in APPLIED_KINDS if single.objects(api_version, kind)] == []
     for name in claims:
         assert single.get("v1", "PersistentVolumeClaim", name)["status"]["phase"] == "Bound"
     assert single.kube.list("kudo.dev/v1beta1", "OperatorVersion", single.namespace)
@@ -27,8 +18,7 @@ def test_everything_goes_but_the_volumes(single: Galera) -> None:
 
 def test_old_volumes_are_not_overwritten(single: Galera) -> None:
     """A new installation of the same name does not wipe the old volumes: the node refuses, and says why."""
-    if single.kube.find("kudo.dev/v1beta1", "Instance", single.instance, single.namespace):
-        remove(single)
+    single.remove(timeout=120)
     assert single.claims()
     single.kudo.install(
         PACKAGE, namespace=single.namespace, instance=single.instance, parameters={**SMALL, "NODE_COUNT": "1"}
@@ -36,14 +26,4 @@ def test_old_volumes_are_not_overwritten(single: Galera) -> None:
     log = single.until_refused(timeout=90)
     assert f"this volume holds data of cluster {single.uuid}" in log
     assert "Remove this volume claim, or install under another name" in log
-    remove(single)
-
-
-def remove(galera: Galera) -> None:
-    """Uninstall, and wait until nothing but the volumes is left."""
-    galera.close()
-    galera.kudo.uninstall(galera.instance, namespace=galera.namespace, wait=60)
-    for api_version, kind in KINDS:
-        until_gone(
-            galera.kube, api_version, kind, galera.namespace, f"kudo.dev/instance={galera.instance}", timeout=120
-        )
+    single.remove(timeout=120)
