@@ -6,6 +6,7 @@ Each lack is one error that says what is missing and what to install. Imported b
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 from collections.abc import Sequence
@@ -46,6 +47,15 @@ class Machine:
                 f"root, for {purpose}",
                 seen=f"user id {os.geteuid()}",
                 run="sudo -E harness airgap up, or start a Docker engine that this user may use",
+            )
+
+    def require_architecture(self) -> None:
+        """Raise UsageError on other processors than x86-64: the images made here are for those."""
+        if (seen := platform.machine()) not in ("x86_64", "AMD64"):
+            raise UsageError(
+                "an x86-64 machine, to build a node image",
+                seen=seen,
+                run="use a machine with Docker and an image registry, or an existing cluster: --kubeconfig",
             )
 
     def require_debian(self, purpose: str) -> None:

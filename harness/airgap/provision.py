@@ -124,6 +124,7 @@ class Airgap:
         tag, key = self._node_tag(version, recipes)
         missing = not engine.docker.has_image(tag)
         if missing:  # what is asked for late is checked early: compiling takes minutes
+            self.machine.require_architecture()
             self.machine.require_root("making Debian trees")
             self.machine.require_packages(["debootstrap"], programs=["debootstrap"], stages=self.stages)
         programs = go.build([program.name for program in ALL], self.stages)

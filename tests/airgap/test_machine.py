@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,17 @@ def test_as_root_nothing_is_said(machine: Machine, monkeypatch: pytest.MonkeyPat
     """Root passes."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     machine.require_root("anything")
+
+
+def test_other_processors_are_refused_before_any_work(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images are for x86-64; elsewhere the error names the processor and what works there."""
+    machine_name = "aarch64"
+    monkeypatch.setattr(platform, "machine", lambda: machine_name)
+    with pytest.raises(UsageError, match="aarch64") as caught:
+        machine.require_architecture()
+    assert "--kubeconfig" in caught.value.run
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    machine.require_architecture()
 
 
 @pytest.mark.parametrize("release", ["ID=fedora\nPRETTY_NAME=Fedora\n", ""])
