@@ -10,20 +10,24 @@ SUITE  ?= suites/galera
 # Options for pytest, e.g. make e2e ARGS="-m smoke --keep-cluster"
 ARGS   ?=
 
-.PHONY: help e2e smoke test unit lint bench setup clean
+.PHONY: help e2e smoke test cluster-tests unit lint bench setup clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 
 e2e: $(READY) ## Set up everything, create a kind cluster, run the Galera suite, clean up
-	@$(BIN)/harness airgap run -- $(BIN)/pytest $(SUITE) --junitxml=$(ARTIFACTS)/junit-e2e.xml $(ARGS)
+	@$(BIN)/pytest $(SUITE) --junitxml=$(ARTIFACTS)/junit-e2e.xml $(ARGS)
 
 smoke: $(READY) ## The short tier of the Galera suite
-	@$(BIN)/harness airgap run -- $(BIN)/pytest $(SUITE) -m smoke --junitxml=$(ARTIFACTS)/junit-smoke.xml $(ARGS)
+	@$(BIN)/pytest $(SUITE) -m smoke --junitxml=$(ARTIFACTS)/junit-smoke.xml $(ARGS)
 
 test: $(READY) ## Set up everything, run the unit and contract tests
-	@$(BIN)/pytest -m "not cluster" --junitxml=$(ARTIFACTS)/junit-test.xml $(ARGS)
+	@test -n "$$KUBEBUILDER_ASSETS" || $(BIN)/harness airgap build --control-plane >/dev/null
+	@$(BIN)/pytest -m "not cluster" -n 2 --junitxml=$(ARTIFACTS)/junit-test.xml $(ARGS)
+
+cluster-tests: $(READY) ## The tests that need a kind cluster (pods, faults, the clusters' own life)
+	@$(BIN)/pytest -m cluster --junitxml=$(ARTIFACTS)/junit-cluster.xml $(ARGS)
 
 unit: $(READY) ## Only the tests that need no API server
 	@$(BIN)/pytest -m "not cluster and not contract" $(ARGS)
