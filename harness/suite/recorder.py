@@ -30,7 +30,7 @@ from harness.kube import (
 )
 from harness.suite.place import Place, find_resource
 
-__all__ = ["Recorder", "State", "Track", "Watcher"]
+__all__ = ["Cancellation", "Recorder", "State", "Track", "Watcher"]
 
 Clock = Callable[[], float]
 _STATES = 64  # states kept of one object
@@ -329,21 +329,58 @@ class Track:
             self._begin()
 
 
+class Cancellation:
+    """The end of a run from outside: tells everybody who waits, in all clusters."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self._lock = threading.Lock()
+        self._waits: dict[threading.Event, None] = {}
+
+    def cancel(self) -> None:
+        """Wake everybody who waits."""
+        with self._lock:
+            self.cancelled = True
+            for event in self._waits:
+                event.set()
+
+    def waiting(self, event: threading.Event) -> None:
+        """Take an event that cancel is to set."""
+        with self._lock:
+            self._waits[event] = None
+            if self.cancelled:
+                event.set()
+
+    def done_waiting(self, event: threading.Event) -> None:
+        """Forget an event."""
+        with self._lock:
+            self._waits.pop(event, None)
+
+
 class Recorder:
     """The tracks of one cluster, shared by all cases of a run.
 
     Args:
         kube: a client of the cluster; it stays the caller's.
+        cancellation: the run's.
         clock: a monotonic clock.
     """
 
-    def __init__(self, kube: Kube, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, kube: Kube, *, cancellation: Cancellation | None = None, clock: Clock = time.monotonic) -> None:
         self.kube = kube
         self.lock = threading.RLock()
         self.clock = clock
+        self.cancellation = cancellation or Cancellation()
         self._tracks: dict[tuple[str, str, str | None], Track] = {}
-        self._waits: dict[threading.Event, None] = {}
-        self.cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run was interrupted."""
+        return self.cancellation.cancelled
+
+    def cancel(self) -> None:
+        """Wake everybody who waits, here and in the run's other clusters."""
+        self.cancellation.cancel()
 
     def track(self, place: Place) -> Track:
         """Return the track of a kind in a namespace, started on first need; give it back with release."""
@@ -379,25 +416,6 @@ class Recorder:
             tracks, self._tracks = list(self._tracks.values()), {}
         for track in tracks:
             track.stop()
-
-    def cancel(self) -> None:
-        """Wake everybody who waits: the run is interrupted."""
-        with self.lock:
-            self.cancelled = True
-            for event in self._waits:
-                event.set()
-
-    def waiting(self, event: threading.Event) -> None:
-        """Take an event that cancel is to set."""
-        with self.lock:
-            self._waits[event] = None
-            if self.cancelled:
-                event.set()
-
-    def done_waiting(self, event: threading.Event) -> None:
-        """Forget an event."""
-        with self.lock:
-            self._waits.pop(event, None)
 
 
 def _number(manifest: Manifest) -> int:

@@ -87,7 +87,7 @@ class Sites:
         site = self._others.get((path, context))
         if site is None:
             kube = self._connect(path, context or None)
-            recorder = Recorder(kube)
+            recorder = Recorder(kube, cancellation=self.own.recorder.cancellation)
             site = Site(kube=kube, recorder=recorder, kubeconfig=path, context=context, named=named)
             self._others[path, context] = site
         return site

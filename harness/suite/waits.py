@@ -38,7 +38,7 @@ class Wait:
         self._held = False  # all held at some moment since the last look
 
     def __enter__(self) -> Self:
-        self._recorder.waiting(self._woken)
+        self._recorder.cancellation.waiting(self._woken)
         with self._recorder.lock:
             for condition in self._conditions:
                 condition.tell = self._told
@@ -59,7 +59,7 @@ class Wait:
             for condition in self._conditions:
                 for track, name in condition.topics():
                     track.remove(condition, name)
-        self._recorder.done_waiting(self._woken)
+        self._recorder.cancellation.done_waiting(self._woken)
 
     @property
     def unmet(self) -> list[Condition]:
