@@ -201,9 +201,7 @@ class Ledger:
         database: where the ledger's table is.
     """
 
-    def __init__(
-        self, journal: Path | None = None, clock: Clock = time.monotonic, *, database: str = ""
-    ) -> None:
+    def __init__(self, journal: Path | None = None, clock: Clock = time.monotonic, *, database: str = "") -> None:
         self.token = secrets.token_hex(4)
         self.table = f"{database}.ledger_{self.token}" if database else f"ledger_{self.token}"
         self._clock = clock

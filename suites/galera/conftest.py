@@ -9,19 +9,24 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.kit.errors import HarnessError
-from harness.kube import Kube
-from harness.kudo.session import Kudo
-from harness.load import Ledger
-from harness.run import Run
 from suites.galera.galera import Galera
+
+if TYPE_CHECKING:  # fixtures bring them; collecting the tests need not load them
+    from harness.kube import Kube
+    from harness.kudo.session import Kudo
+    from harness.load import Ledger
+    from harness.run import Run
 
 ORDER = ("package", "deploy", "endpoints", "sql", "restart", "scale", "uninstall")
 
-Writers = Callable[..., AbstractContextManager[Ledger]]
+FIGURES = pytest.StashKey[list[str]]()
+
+Writers = Callable[..., "AbstractContextManager[Ledger]"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,18 +89,22 @@ def leave(cluster: Galera, run: Run) -> None:
 
 
 @pytest.fixture
-def writers(harness_artifacts: Path, record_property: Callable[[str, object], None]) -> Writers:
-    """Return a maker of writers with a ledger, whose figures go into the report of the test."""
+def writers(harness_artifacts: Path, request: pytest.FixtureRequest) -> Writers:
+    """Return a maker of writers with a ledger; their figures stand at the end of the run and in the artifacts."""
 
     @contextmanager
     def write(galera: Galera, *, rate: float, threads: int = 3) -> Iterator[Ledger]:
-        with galera.writing(rate=rate, threads=threads, journal=harness_artifacts / "journal.jsonl") as ledger:
-            try:
-                yield ledger
-            finally:
-                summary = ledger.summary()
-                record_property("ledger", str(summary))
-                record_property("longest_gap_ms", round(summary.longest_gap_ms))
-                print(f"ledger   {summary}")  # noqa: T201 - shown with -s, and with the report of a failure
+        journal = harness_artifacts / "journal.jsonl"
+        with galera.writing(rate=rate, threads=threads, journal=journal) as ledger:
+            yield ledger
+        figures = f"{request.node.name}: {ledger.summary()}"
+        request.config.stash.setdefault(FIGURES, []).append(figures)
+        (harness_artifacts / "ledger.txt").write_text(f"{figures}\n", encoding="utf-8")
 
     return write
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the writers of each test met: acknowledged, refused, unknown, and the longest gap."""
+    for figures in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(f"ledger   {figures}")

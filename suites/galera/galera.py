@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from harness.kit.errors import HarnessError
 from harness.kit.waiting import Deadline, Pending, until
-from harness.kube import Kube, Manifest, PortForward, dig
-from harness.kudo.session import Kudo
 from harness.load import Ledger, SqlSession, WriteSession, table_statement, writers
 from harness.probes.sql import Address, Login, Sql, TimeLimits, connect
 from suites.galera.checks import check_members
+
+if TYPE_CHECKING:  # the client and the engine come from fixtures; collecting the tests need not load them
+    from harness.kube import Kube, Manifest, PortForward
+    from harness.kudo.session import Kudo
 
 __all__ = [
     "APPLIED_KINDS",
@@ -232,7 +234,7 @@ class Galera:
         def replaced(found: Manifest | None) -> bool | Pending:
             if found is None or found["metadata"]["uid"] == uid:
                 return Pending("the old pod is there" if found else "no pod of that name")
-            phase = dig(found, "status.phase")
+            phase = _status(found).get("phase")
             return True if phase == "Running" else Pending(f"the new pod is {phase}")
 
         self.kube.until("v1", "Pod", name, self.namespace, replaced, timeout=timeout, wanted=f"a new pod {name}")
@@ -259,9 +261,9 @@ class Galera:
         init, name = f"{self.instance}-init", f"{self.stateful_set}-0"
 
         def refused(found: Manifest | None) -> bool | Pending:
-            for status in dig(found or {}, "status.initContainerStatuses") or []:
-                ended = dig(status, "state.terminated") or dig(status, "lastState.terminated") or {}
-                if ended.get("exitCode", 0) != 0:
+            for status in _status(found or {}).get("initContainerStatuses") or []:
+                states = [status.get(name) or {} for name in ("state", "lastState")]
+                if any((state.get("terminated") or {}).get("exitCode", 0) != 0 for state in states):
                     return True
             return Pending(container_state(found, init) if found else "no pod")
 
@@ -438,7 +440,7 @@ def _rolled_out(found: Manifest | None, size: int) -> bool | Pending:
 
 def container_state(pod: Manifest, container: str) -> str:
     """Return a container's state in a word or two, such as "running" or "waiting CrashLoopBackOff"."""
-    statuses = [*(dig(pod, "status.containerStatuses") or []), *(dig(pod, "status.initContainerStatuses") or [])]
+    statuses = [one for kind in ("containerStatuses", "initContainerStatuses") for one in _status(pod).get(kind) or []]
     for status in statuses:
         if status["name"] == container:
             for word, details in (status.get("state") or {}).items():
@@ -448,4 +450,8 @@ def container_state(pod: Manifest, container: str) -> str:
 
 def restarts(pod: Manifest) -> int:
     """Return how often a pod's containers were restarted."""
-    return sum(int(status["restartCount"]) for status in dig(pod, "status.containerStatuses") or [])
+    return sum(int(status["restartCount"]) for status in _status(pod).get("containerStatuses") or [])
+
+
+def _status(found: Manifest) -> dict[str, Any]:
+    return dict(found.get("status") or {})

@@ -10,13 +10,15 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from harness.kudo.model import OperatorVersion
-from harness.kudo.package import Package, package_objects
-from harness.kudo.packages import load_package
-from harness.kudo.preview import Rendered, rendered_tasks
 from suites.galera.checks import check_groups, options_of
+
+if TYPE_CHECKING:  # the template engine is loaded when something is rendered, not when the tests are collected
+    from harness.kudo.model import OperatorVersion
+    from harness.kudo.package import Package
+    from harness.kudo.preview import Rendered
 
 Manifest = Mapping[str, Any]
 
@@ -88,11 +90,12 @@ class View:
 
 def view_of(package: Package) -> View:
     """Render a package."""
+    from harness.kudo.package import package_objects
+
     version = package_objects(package, namespace=NAMESPACE, instance=INSTANCE).parsed()
 
     def render(plan: str, namespace: str = NAMESPACE, **given: str) -> list[Rendered]:
-        values = {**PARAMETERS, **given}
-        return list(rendered_tasks(version, plan=plan, instance=INSTANCE, namespace=namespace, given=values))
+        return rendering(version, plan, namespace, **given)
 
     return View(
         version=version,
@@ -102,8 +105,18 @@ def view_of(package: Package) -> View:
     )
 
 
-def load_view(path: Any) -> View:
+def rendering(version: OperatorVersion, plan: str, namespace: str = NAMESPACE, **given: str) -> list[Rendered]:
+    """Return what each task of a plan does, with the given parameters and passwords that can be recognised."""
+    from harness.kudo.preview import rendered_tasks
+
+    values = {**PARAMETERS, **given}
+    return list(rendered_tasks(version, plan=plan, instance=INSTANCE, namespace=namespace, given=values))
+
+
+def load_view(path: Path) -> View:
     """Load and render a package from its folder."""
+    from harness.kudo.packages import load_package
+
     return view_of(load_package(path))
 
 
@@ -154,8 +167,7 @@ def check_node_identity(view: View) -> list[str]:
 def check_ports(view: View) -> list[str]:
     """Services, containers and the server agree on the ports, also when they are not the usual ones."""
     given = {"MYSQL_PORT": "3307", "SST_PORT": "4445", "REPLICATION_PORT": "5567", "IST_PORT": "5568"}
-    values = {**PARAMETERS, **given}
-    tasks = list(rendered_tasks(view.version, plan="deploy", instance=INSTANCE, namespace=NAMESPACE, given=values))
+    tasks = rendering(view.version, "deploy", **given)
     moved = View(version=view.version, deploy=tasks, scaled=tasks, other=tasks)
     wanted = {"mysql": 3307, "sst": 4445, "replication": 5567, "ist": 5568}
     ports = {one["name"]: one["containerPort"] for one in moved.node["ports"]}

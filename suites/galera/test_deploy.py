@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.kit.documents import load_documents
+from harness.kit.waiting import Pending
 from harness.kudo.errors import KudoError
 from suites.galera.checks import check_no_secrets, check_ownership, check_plan, is_ready, options_of
 from suites.galera.galera import OPERATOR, PACKAGE, ROOT_PASSWORD, SST_PASSWORD, Galera, restarts
@@ -25,6 +25,8 @@ APPLIED = (
 @pytest.fixture(scope="module")
 def plans() -> dict[str, Any]:
     """Return the plans as operator.yaml has them."""
+    from harness.kit.documents import load_documents
+
     (document,) = load_documents(PACKAGE / "operator.yaml")
     return dict(document.value["plans"])
 
@@ -113,18 +115,22 @@ def test_claims_are_bound(galera: Galera) -> None:
 
 def test_disruption_budget_allows_one(galera: Galera) -> None:
     """The budget counts the three nodes and lets one go."""
+
+    def allows_one(found: Any) -> Any:
+        status = (found or {}).get("status") or {}
+        return status if status.get("disruptionsAllowed") == 1 else Pending(str(status))
+
+    name = f"{galera.instance}-pdb"
     status = galera.kube.until(
-        "policy/v1", "PodDisruptionBudget", f"{galera.instance}-pdb", galera.namespace,
-        lambda found: found["status"] if found and found["status"].get("disruptionsAllowed") == 1 else _pending(found),
-        timeout=20, wanted="one allowed disruption",
-    )  # fmt: skip
+        "policy/v1",
+        "PodDisruptionBudget",
+        name,
+        galera.namespace,
+        allows_one,
+        timeout=20,
+        wanted="a disruption allowed",
+    )
     assert (status["currentHealthy"], status["desiredHealthy"], status["expectedPods"]) == (3, 2, 3)
-
-
-def _pending(found: Any) -> Any:
-    from harness.kit.waiting import Pending
-
-    return Pending(str((found or {}).get("status")))
 
 
 def test_no_password_outside_of_secrets(galera: Galera) -> None:

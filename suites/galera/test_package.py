@@ -5,19 +5,18 @@ from __future__ import annotations
 import base64
 import difflib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.kit.documents import Manifest
 from harness.kit.errors import UsageError
-from harness.kudo.model import OperatorVersion
-from harness.kudo.package import Package, package_objects
-from harness.kudo.packages import load_package
-from harness.kudo.preview import check_given, rendered_stream, rendered_tasks
-from harness.kudo.rendering import FatalRenderError
-from harness.kudo.verify import verify
 from suites.galera.galera import PACKAGE, ROOT_PASSWORD, SST_PASSWORD
 from suites.galera.package_checks import CHECKS, load_view
+
+if TYPE_CHECKING:  # the template engine is loaded by the tests that render, not when the tests are collected
+    from harness.kit.documents import Manifest
+    from harness.kudo.model import OperatorVersion
+    from harness.kudo.package import Package
 
 GOLDEN = Path(__file__).parent / "golden"
 RENDER = "kubectl kudo package render suites/galera/operator --instance galera --namespace golden"
@@ -26,29 +25,39 @@ RENDER = "kubectl kudo package render suites/galera/operator --instance galera -
 @pytest.fixture(scope="module")
 def package() -> Package:
     """Return the package."""
+    from harness.kudo.packages import load_package
+
     return load_package(PACKAGE)
 
 
 @pytest.fixture(scope="module")
 def version(package: Package) -> OperatorVersion:
     """Return what the package becomes in a cluster."""
+    from harness.kudo.package import package_objects
+
     return package_objects(package, namespace="golden", instance="galera").parsed()
 
 
 def rendered(version: OperatorVersion, plan: str, step: str = "", **given: str) -> str:
     """Return what a plan does, as the command in RENDER prints it."""
+    from harness.kudo.preview import rendered_stream, rendered_tasks
+
     tasks = rendered_tasks(version, plan=plan, step=step, instance="galera", namespace="golden", given=given)
     return rendered_stream(tasks)
 
 
 def objects(version: OperatorVersion, plan: str, step: str = "", **given: str) -> dict[str, Manifest]:
     """Return what a plan applies, by kind."""
+    from harness.kudo.preview import rendered_tasks
+
     tasks = rendered_tasks(version, plan=plan, step=step, instance="galera", namespace="golden", given=given)
     return {one["kind"]: one for task in tasks for one in task.manifests}
 
 
 def test_package_verifies(package: Package) -> None:
     """The package has no error and no warning, the descriptions of its parameters included."""
+    from harness.kudo.verify import verify
+
     report = verify(package, ["display", "desc", "type", "hasgroup", "groups"])
     assert [str(finding) for finding in report.findings] == []
     assert package.warnings == ()
@@ -104,6 +113,8 @@ def same_as_file(name: str, text: str) -> None:
 )
 def test_bad_parameters_are_refused(version: OperatorVersion, name: str, value: str, reason: str) -> None:
     """A value of the wrong type or outside of what is allowed is refused by name, before anything is touched."""
+    from harness.kudo.preview import check_given
+
     with pytest.raises(UsageError) as caught:
         check_given(version, {"MYSQL_ROOT_PASSWORD": "x", name: value})
     assert f'parameter "{name}"' in caught.value.seen
@@ -127,9 +138,9 @@ def test_bad_parameters_are_refused(version: OperatorVersion, name: str, value: 
 )
 def test_values_that_no_type_excludes_are_refused(version: OperatorVersion, given: dict[str, str], reason: str) -> None:
     """What types and enums cannot say, the templates of the first step that needs it say."""
-    with pytest.raises(FatalRenderError) as caught:
+    with pytest.raises(UsageError) as caught:
         rendered(version, "deploy", **given)
-    assert reason in caught.value.cause
+    assert reason in caught.value.seen
 
 
 @pytest.mark.parametrize("spelling", ["true", "True", "TRUE", "t", "T", "1"])
@@ -166,6 +177,8 @@ def test_awkward_passwords_survive(version: OperatorVersion, password: str) -> N
 
 def test_long_names_keep_the_group_name_short(version: OperatorVersion) -> None:
     """Galera cuts off at 32 characters; a longer namespace and name become a hash, different for each."""
+    from harness.kudo.preview import rendered_tasks
+
     names = set()
     for instance in ("orders", "invoices"):
         tasks = rendered_tasks(
