@@ -136,7 +136,8 @@ def kudo(kube: Kube, harness_run: Run) -> Iterator[Kudo]:
     """Return the engine for KUDO packages, running in this process, and its verbs: install, update, plan status."""
     from harness.kudo.session import Kudo
 
-    with Kudo(kube, used=harness_run.use) as session:
+    stages = harness_run.stages("kudo")
+    with Kudo(kube, used=harness_run.use, observer=lambda event: stages.progress(str(event))) as session:
         harness_run.kudo = session
         yield session
         session.kept = harness_run.to_keep

@@ -5,7 +5,9 @@ Loaded by pytest's entry point at every start, so it imports nothing heavy; fixt
 
 from __future__ import annotations
 
+import os
 import secrets
+import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -138,10 +140,16 @@ def _path(text: str | None) -> Path | None:
 
 
 class _Terminal:
-    """The real terminal, also while pytest captures a test's output: stages are for the person who waits."""
+    """The real terminal, also while pytest captures a test's output: stages are for the person who waits.
+
+    Made while nothing is captured, so standard output is the real one then; a copy of it stays the real one. Writing to
+    the copy is also safe from other threads, in which pytest's capturing must not be touched.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._out = os.dup(1)
+        config.add_cleanup(lambda: os.close(self._out))
 
     def isatty(self) -> bool:
         return False  # progress on lines of its own: pytest draws on the same terminal
@@ -150,12 +158,15 @@ class _Terminal:
         """Nothing is held back."""
 
     def write(self, text: str) -> int:
+        if threading.current_thread() is threading.main_thread():
+            self._end_line()
+        return os.write(self._out, text.encode())
+
+    def _end_line(self) -> None:
+        """End the line of dots that pytest may be in."""
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         capture = self._config.pluginmanager.get_plugin("capturemanager")
-        if reporter is None or capture is None:
-            return len(text)
-        with capture.global_and_fixture_disabled():
-            reporter.ensure_newline()
-            reporter.write(text)
-            reporter.flush()
-        return len(text)
+        if reporter is not None and capture is not None:
+            with capture.global_and_fixture_disabled():
+                reporter.ensure_newline()
+                reporter.flush()

@@ -145,3 +145,19 @@ def test_parallel_workers_share_the_run(pytester: pytest.Pytester) -> None:
     )
     pytester.runpytest_subprocess("-n2", "-p", "xdist").assert_outcomes(passed=4)
     assert len({path.read_text() for path in pytester.path.glob("id-*")}) == 1
+
+
+def test_stages_are_seen_while_output_is_captured(pytester: pytest.Pytester) -> None:
+    """A stage line reaches the terminal at once, on a line of its own, from any thread; prints stay captured."""
+    pytester.makepyfile(
+        "import threading\n"
+        "def test_it(harness_run):\n"
+        "    print('captured')\n"
+        "    harness_run.stages('here').note('from the test')\n"
+        "    thread = threading.Thread(target=lambda: harness_run.stages('there').note('from a thread'))\n"
+        "    thread.start(); thread.join()\n"
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["here     from the test", "there    from a thread"])
+    result.stdout.no_fnmatch_line("captured")
