@@ -278,7 +278,7 @@ class Track:
         history = self._histories.setdefault(name, deque(maxlen=_STATES))
         self._states += len(history) < _STATES
         history.append(state)
-        if self._states > _ALL_STATES:
+        if self._states > max(_ALL_STATES, 4 * _FEW_STATES * len(self._histories)):  # seldom enough to cost little
             self._histories = {key: deque(list(old)[-_FEW_STATES:], _STATES) for key, old in self._histories.items()}
             self._states = sum(map(len, self._histories.values()))
 

@@ -55,7 +55,7 @@ def test_an_existing_object_is_merge_patched(runner: Runner, kube: Kube) -> None
                 labels="{a: '1', b: '2'}", ports="[{name: u, port: 1}, {name: v, port: 2}]"
             ),
             "01-patch.yaml": service.format(labels="{a: null, c: '3'}", ports="[{name: w, port: 3}]"),
-            "01-assert.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {ports: [{name: w, port: 3}]}\n",
+            "01-assert.yaml": "apiVersion: v1\nkind: Service\nspec: {ports: [{name: w, port: 3}]}\n",
         }
     )
     assert result.passed, runner.told
