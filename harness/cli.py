@@ -7,6 +7,7 @@ and offline commands are quick. Exit codes: 0 good, 1 a check or an operation fa
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -32,7 +33,11 @@ def kubectl_kudo(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(command: Callable[[], int]) -> int:
-    """Run a command; a user's mistake is printed without a traceback, a bug keeps its own."""
+    """Run a command; a user's mistake is printed without a traceback, a bug keeps its own.
+
+    SIGTERM counts as Ctrl-C, so that what was started is stopped when a pipeline is cancelled, too.
+    """
+    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return command()
     except HarnessError as error:
@@ -44,6 +49,12 @@ def _guarded(command: Callable[[], int]) -> int:
     except BrokenPipeError:  # the reader of a pipe went away, e.g. `| head`
         sys.stderr.close()
         return 0
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

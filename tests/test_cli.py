@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,6 +36,19 @@ def test_a_mistake_ends_with_its_code_and_no_traceback(
     assert captured.out == ""
     assert "Traceback" not in captured.err
     assert captured.err.strip()
+
+
+def test_sigterm_ends_a_command_like_ctrl_c() -> None:
+    """A cancelled pipeline gives the command the chance to stop what it started."""
+
+    def command() -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli._guarded(command) == 130
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_bug_keeps_its_traceback() -> None:
