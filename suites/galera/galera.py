@@ -256,6 +256,23 @@ class Galera:
         wanted = f"{member.name} restarted {count} times"
         self.kube.until("v1", "Pod", member.name, self.namespace, restarted, timeout=timeout, wanted=wanted)
 
+    def until_unready(self, member: Member, *, timeout: float) -> None:
+        """Wait until the client Service no longer leads to a member."""
+
+        def unready() -> bool | Pending:
+            return Pending("it is still among the ready endpoints") if member.name in self.ready_names() else True
+
+        until(unready, timeout=timeout, wanted=f"{self.client_service} without {member.name}")
+
+    def ready_names(self) -> list[str]:
+        """Return the names of the pods that the client Service leads to, in order."""
+        return sorted(
+            str(endpoint["targetRef"]["name"])
+            for one in self.slices(self.client_service)
+            for endpoint in one.get("endpoints") or []
+            if (endpoint.get("conditions") or {}).get("ready", True)
+        )
+
     def until_refused(self, *, timeout: float) -> str:
         """Wait until the first node's init container has failed, and return its log."""
         init, name = f"{self.instance}-init", f"{self.stateful_set}-0"
@@ -405,12 +422,7 @@ class Door:
         return Address(forward.host, forward.port)
 
     def _pod(self) -> str:
-        names = sorted(
-            str(endpoint["targetRef"]["name"])
-            for one in self._galera.slices(self._galera.client_service)
-            for endpoint in one.get("endpoints") or []
-            if (endpoint.get("conditions") or {}).get("ready", True)
-        )
+        names = self._galera.ready_names()
         if not names:
             raise HarnessError(f"a ready pod behind {self._galera.client_service}", seen="no endpoint is ready")
         return names[next(self._turn) % len(names)]

@@ -35,6 +35,17 @@ def test_killed_server_comes_back(whole: Galera, writers: Writers) -> None:
     assert check_lineage(whole.statuses(), whole.uuid) == []
 
 
+def test_server_outside_of_the_group_is_restarted(whole: Galera) -> None:
+    """A server that runs but has left the group is taken out of the client Service at once, and is started again."""
+    outsider = whole.members()[2]
+    before = restarts(outsider.pod())
+    outsider.execute("SET GLOBAL wsrep_cluster_address = ''")
+    whole.until_unready(outsider, timeout=15)
+    whole.until_restarted(outsider, before + 1, timeout=90)
+    whole.until_synced(3, timeout=90)
+    assert check_lineage(whole.statuses(), whole.uuid) == []
+
+
 def test_lost_volume_is_copied_anew(whole: Galera) -> None:
     """A node whose volume is lost gets a whole copy (SST) from the others, also the first node."""
     name = f"{whole.stateful_set}-0"
