@@ -138,6 +138,7 @@ def test_verify_reads_the_ledgers_own_table_on_every_member() -> None:
     assert ledger.verify(found).problems() == []
     assert all(ledger.table in member.asked[0] for member in found)
     assert ledger.table in table_statement(ledger.table)
+    assert Ledger(database="d").table.startswith("d.ledger_")
 
 
 def test_verify_names_what_is_wrong_and_where() -> None:

@@ -92,6 +92,15 @@ def test_a_lost_connection_is_unknown_and_opened_again() -> None:
     assert ledger.last_failure == "2013: x"
 
 
+def test_connections_are_renewed() -> None:
+    """With `renew`, a connection is given back after so many writes, so that newcomers get some too."""
+    server, ledger = FakeServer(), Ledger()
+    with writers(server.open, ledger, rate=2000, threads=1, renew=5):
+        assert server.enough.wait(10)
+    assert server.opened == server.closed >= 4
+    assert ledger.summary().unknown == 0
+
+
 def test_a_clean_refusal_is_refused() -> None:
     """A write that the server turned away, on a connection that lives on, certainly did not happen."""
 
