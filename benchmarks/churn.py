@@ -218,7 +218,7 @@ def main() -> None:
                 totals.append(total)
             ratio = min(verdicts) / min(floors)
             print(
-                f"churn, {parallel} at once: floor {min(floors):6.2f} s ({calls} requests)   ours {min(verdicts):6.2f} s"
+                f"churn, {parallel} at once: floor {min(floors):5.2f} s ({calls} requests)  ours {min(verdicts):5.2f} s"
                 f" ({requests} requests), with clean-up {min(totals):6.2f} s   ratio {ratio:.2f}"
                 f"   target {TARGET}   {'ok' if ratio <= TARGET else 'MISSED'}"
             )

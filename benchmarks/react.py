@@ -1,7 +1,7 @@
 """Measure how soon a step completes after the event that it waits for, and what an event costs with many cases waiting.
 
 Run it with `python -m benchmarks.react [--kubeconfig FILE] [--steps 100]`; without a kubeconfig an API server is
-started. The floor is a plain HTTP client's watch that sees the same events. Targets: median 10 ms, 99th percentile 50 ms.
+started. The floor is a plain client's watch that sees the same events. Targets: median 10 ms, 99th percentile 50 ms.
 """
 
 from __future__ import annotations

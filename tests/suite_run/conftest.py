@@ -77,7 +77,7 @@ class Runner:
             site=self.site,
             suite=TestSuite(**self.suite),
             options=self.options,
-            janitor=Janitor(timeout=5),
+            janitor=Janitor(timeout=1),
             sink=self.lines.append,
             **self.more,
         )
