@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,11 +23,12 @@ from harness.kube import (
     Manifest,
     NotFound,
     UnknownKind,
+    dig,
     uid_of,
     version_of,
 )
 from harness.suite.model import Entry
-from harness.suite.place import gvk_text, id_of, locate, namespaced_copy
+from harness.suite.place import Place, gvk_text, id_of, locate, namespaced_copy
 from harness.suite.recorder import Recorder
 
 __all__ = ["Applied", "Applier", "ApplyError"]
@@ -96,7 +98,9 @@ class Applier:
             raise self._failed(entry, _cause(error), error) from None
 
     def _repeated(self, entry: Entry) -> Applied:
-        place = locate(self._kube, entry.api_version, entry.kind, written=entry.namespace, namespace=self._namespace)
+        place = self._place(entry)
+        if place.resource is None and self._defined(entry):
+            place = self._place(entry)
         if place.resource is None:
             raise self._unknown(entry)
         manifest = namespaced_copy(entry, place)
@@ -108,16 +112,14 @@ class Applier:
             nonlocal known
             try:
                 return self._once(entry, manifest, known)
-            except (Conflict, AlreadyExists) as error:
-                last[:] = [_cause(error)]
             except _StaleError:
-                pass
-            except Forbidden as error:
-                if _NO_ACCOUNT not in error.message:
+                known = _ASK
+                return Pending("it changed meanwhile")
+            except ApiError as error:
+                if not self._passes(entry, error):
                     raise
-                last[:] = [_cause(error)]  # the namespace is new: its controllers make the account in a moment
-            known = _ASK
-            return Pending(last[0] if last else "it changed meanwhile")
+                known, last[:] = _ASK, [_cause(error)]
+                return Pending(last[0])
 
         try:
             return until(once, timeout=limit, wanted="applied", interval=0.01, longest=0.5, sleep=self._sleep)
@@ -125,7 +127,29 @@ class Applier:
             cause = f"create/update timeout exceeded, last attempt was: {last[0] if last else 'none'}"
             raise self._failed(entry, cause) from None
 
-    def _known(self, place: Any, name: str) -> Any:
+    def _passes(self, entry: Entry, error: ApiError) -> bool:
+        """Tell whether an error goes away by itself within a moment."""
+        if isinstance(error, NotFound):  # discovery tells of a kind before its objects can be written
+            return not dig(error.body, "details.name") and self._defined(entry)
+        if isinstance(error, Forbidden):  # the namespace is new: its controllers make the account
+            return _NO_ACCOUNT in error.message
+        return isinstance(error, Conflict | AlreadyExists)
+
+    def _place(self, entry: Entry) -> Place:
+        return locate(self._kube, entry.api_version, entry.kind, written=entry.namespace, namespace=self._namespace)
+
+    def _defined(self, entry: Entry) -> bool:
+        """Tell whether a CustomResourceDefinition for the object is there; then wait until the kind is served."""
+        group = entry.api_version.rpartition("/")[0]
+        crds = self._kube.list("apiextensions.k8s.io/v1", "CustomResourceDefinition") if group else []
+        if not any((dig(one, "spec.group"), dig(one, "spec.names.kind")) == (group, entry.kind) for one in crds):
+            return False
+        limit = self._limit if self._limit > 0 else float("inf")
+        with suppress(DeadlineError):
+            self._kube.until_served(entry.api_version, entry.kind, timeout=limit)
+        return True
+
+    def _known(self, place: Place, name: str) -> Any:
         """Return the object as the recorder knows it, None when it knows of none, _ASK when it does not know."""
         track = self._recorder.known(place) if self._recorder is not None else None
         if track is None or self._recorder is None:

@@ -270,7 +270,7 @@ def _seconds(seconds: float) -> str:
 
 def _time(at: float) -> str:
     """Return RFC 3339 with nanoseconds."""
-    nanoseconds = round(at * 1e9)
+    nanoseconds = round(at * 1e6) * 1000  # a float of our time knows no more
     moment = dt.datetime.fromtimestamp(nanoseconds // 10**9, tz=dt.UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 10**9:09d}Z"
 
