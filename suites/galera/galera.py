@@ -371,6 +371,16 @@ class Galera:
         for api_version, kind in APPLIED_KINDS:
             until(lambda: self._gone(api_version, kind), timeout=deadline, wanted=f"no {kind} of {self.instance}")  # noqa: B023
 
+    def drop_volumes(self, *, timeout: float) -> None:
+        """Delete the volume claims that were left, with their data, and wait until they are gone."""
+        for name in self.claims():
+            self.kube.delete("v1", "PersistentVolumeClaim", name, self.namespace)
+        until(
+            lambda: Pending(f"still there: {left}") if (left := self.claims()) else True,
+            timeout=timeout,
+            wanted="no claims",
+        )
+
     def _gone(self, api_version: str, kind: str) -> bool | Pending:
         left = [found["metadata"]["name"] for found in self.objects(api_version, kind)]
         return Pending(f"still there: {', '.join(left)}") if left else True
