@@ -232,7 +232,7 @@ def _spawn(
 ) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
-            command,
+            [*_dying_with_us(command[0], cwd, env), *command],
             stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -244,6 +244,18 @@ def _spawn(
         )
     except OSError as error:
         raise ProcessError(f"{command[0]} to start", seen=error.strerror or str(error), where=command[0]) from None
+
+
+def _dying_with_us(program: str, cwd: Path | None, env: Mapping[str, str] | None) -> list[str]:
+    """Return the words before a command that make it end when this thread dies, be it by SIGKILL.
+
+    The thread waits for the program, so it outlives it in all other cases. Without util-linux, or for a program that
+    is not there (which Popen then tells better), there are none.
+    """
+    setpriv = shutil.which("setpriv")
+    path = (env or os.environ).get("PATH")
+    found = (cwd or Path()) / program if "/" in program else shutil.which(program, path=path)
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv and found and Path(found).is_file() else []
 
 
 def _reap(process: subprocess.Popen[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -34,6 +35,22 @@ def test_a_program_that_does_not_end_is_killed_with_its_children(tmp_path: Path)
         run(["sh", "-c", f"sleep 60 & echo $! > {marker}; wait"], timeout=0.5)
     pid = int(marker.read_text())
     until(lambda: Pending("alive") if alive(pid) else True, timeout=5, wanted="the child's end")
+
+
+def test_a_program_ends_when_its_caller_is_killed(tmp_path: Path) -> None:
+    """A build or a cluster creation does not go on after a run that got SIGKILL."""
+    marker = tmp_path / "pid"
+    code = f"from harness.kit.process import run\nrun(['sh', '-c', 'echo $$ > {marker}; exec sleep 60'], timeout=60)\n"
+    caller = Child.start([sys.executable, "-c", code], log=tmp_path / "log")
+    pid = until(lambda: _number(marker), timeout=20, wanted="the program's pid")
+    os.kill(caller.pid, signal.SIGKILL)
+    caller.stop()
+    until(lambda: Pending("alive") if alive(pid) else True, timeout=5, wanted="the program's end")
+
+
+def _number(path: Path) -> int | Pending:
+    text = path.read_text().strip() if path.exists() else ""
+    return int(text) if text else Pending("not written")
 
 
 def test_a_missing_program_is_named() -> None:
