@@ -226,7 +226,8 @@ def _is_literal(value: str) -> bool:
 
 def _bounded(form: str) -> str:
     escaped = re.escape(form)
-    return rf"(?<![A-Za-z0-9]){escaped}(?![A-Za-z0-9])" if len(form) < _SHORT else escaped
+    # A dash joins words, too: the password "admin" must not eat the program mariadb-admin.
+    return rf"(?<![A-Za-z0-9-]){escaped}(?![A-Za-z0-9-])" if len(form) < _SHORT else escaped
 
 
 def _masked_line(found: re.Match[str]) -> str:

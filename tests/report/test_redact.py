@@ -89,6 +89,12 @@ def test_user_names_and_common_words_of_a_secret_stay_readable() -> None:
     assert redactor.text(text) == text
 
 
+def test_a_short_known_value_is_no_part_of_a_longer_name() -> None:
+    """The password "admin" does not eat the name of a program."""
+    redactor = Redactor(["admin"])
+    assert redactor.text("mariadb-admin: access denied, using admin") == f"mariadb-admin: access denied, using {MASK}"
+
+
 def test_a_short_known_value_is_masked_as_a_word() -> None:
     """The password admin is hidden, the program mysqladmin is not."""
     assert learnt(password="admin").text("mysqladmin said admin:admin") == f"mysqladmin said {MASK}:{MASK}"
