@@ -30,7 +30,7 @@ __all__ = ["RUN", "Explanation", "NamespaceFactory", "explain"]
 RUN = pytest.StashKey[Run]()
 
 _REPORT_TIME = 20.0  # seconds that collecting diagnostics may take
-_NAMESPACE_TIME = 60.0  # seconds until a namespace of ours must be gone
+_NAMESPACE_TIME = 120.0  # seconds until a namespace of ours must be gone; its controller waits for half a grace period
 
 NamespaceFactory = Callable[[str], str]
 
