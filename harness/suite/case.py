@@ -6,6 +6,7 @@ Imported by run and by pytest's collection.
 from __future__ import annotations
 
 import time
+import traceback
 from dataclasses import replace
 
 from harness.kit.errors import HarnessError
@@ -107,6 +108,8 @@ class _CaseRun:
             if not self.setup:
                 self._run_steps(loaded.steps)
             self._log_events()
+        except Exception:  # noqa: BLE001 - a bug of ours must not lose the results of the other cases
+            self._fail(f"internal error: {traceback.format_exc()}")
         finally:
             self._clean_up()
 

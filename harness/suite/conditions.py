@@ -45,6 +45,10 @@ class Condition(Protocol):
         ...
 
     def began(self, track: Track) -> None:
+        """Take that a track's objects are known now."""
+        ...
+
+    def look(self) -> None:
         """Look at everything anew."""
         ...
 
@@ -124,9 +128,13 @@ class MatchCondition:
             self.matching.discard(name)
         self.tell(self, bool(self.matching) == self.wanted)
 
-    def began(self, track: Track) -> None:
+    def began(self, track: Track) -> None:  # noqa: ARG002 - the signature
+        """Take that the track's objects are known now."""
+        self.look()
+
+    def look(self) -> None:
         """Look at everything anew."""
-        if not track.knows(self.name):
+        if not self.track.knows(self.name):
             return
         self.matching = {name_of(one) for one in self.candidates() if matches(self.expected, one)}
         self.tell(self, bool(self.matching) == self.wanted)
@@ -162,9 +170,13 @@ class GoneCondition:
         if track.knows(self.name):
             self.tell(self, found is None or uid_of(found) != self._uid)
 
-    def began(self, track: Track) -> None:
+    def began(self, track: Track) -> None:  # noqa: ARG002 - the signature
+        """Take that the track's objects are known now."""
+        self.look()
+
+    def look(self) -> None:
         """Look at everything anew."""
-        self.changed(track, self.name, track.get(self.name))
+        self.changed(self.track, self.name, self.track.get(self.name))
 
 
 class ReachedCondition:
@@ -173,11 +185,13 @@ class ReachedCondition:
     Args:
         track: the track.
         version: the highest resource version that a write returned.
+        moment: when it returned, on the recorder's clock.
     """
 
-    def __init__(self, track: Track, version: int) -> None:
+    def __init__(self, track: Track, version: int, moment: float) -> None:
         self.track = track
         self.version = version
+        self.moment = moment
         self.tell: Told = _nobody
 
     def topics(self) -> Sequence[Key]:
@@ -186,11 +200,17 @@ class ReachedCondition:
 
     def changed(self, track: Track, name: str, found: Manifest | None) -> None:  # noqa: ARG002 - the signature
         """Take an object's new state."""
-        self.began(track)
+        self.look()
 
-    def began(self, track: Track) -> None:
-        """Look at the version."""
-        self.tell(self, track.synced and (track.polled or track.version >= self.version))
+    def began(self, track: Track) -> None:  # noqa: ARG002 - the signature
+        """Take that the track's objects are known now."""
+        self.look()
+
+    def look(self) -> None:
+        """Look at the version; a list that was asked for after the write is as good."""
+        track = self.track
+        seen = track.version >= self.version or track.fresh > self.moment
+        self.tell(self, track.polled or (track.synced and seen))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -230,10 +250,14 @@ class ExpressionCondition:
 
     def changed(self, track: Track, name: str, found: Manifest | None) -> None:  # noqa: ARG002 - the signature
         """Take an object's new state."""
-        self.began(track)
+        self.look()
 
     def began(self, track: Track) -> None:  # noqa: ARG002 - the signature
-        """Evaluate the expressions."""
+        """Take that the track's objects are known now."""
+        self.look()
+
+    def look(self) -> None:
+        """Evaluate the expressions; also those that name nothing."""
         if all(one.track.knows(one.spec.name) for one in self.references):
             self.tell(self, not self.texts())
 

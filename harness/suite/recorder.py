@@ -73,7 +73,9 @@ class Track:
             for, then); what others wrote before it is known.
     """
 
-    def __init__(self, kube: Kube, place: Place, lock: threading.RLock, clock: Clock) -> None:
+    def __init__(
+        self, kube: Kube, place: Place, lock: threading.RLock, clock: Clock, cancellation: Cancellation | None = None
+    ) -> None:
         self.kube = kube
         self.place = place
         self.resource: Resource | None = place.resource
@@ -85,6 +87,7 @@ class Track:
         self._own_trouble = ""
         self._lock = lock
         self._clock = clock
+        self._cancellation = cancellation or Cancellation()
         self._objects: dict[str, Manifest] = {}
         self._histories: dict[str, deque[State]] = {}
         self._states = 0
@@ -125,7 +128,8 @@ class Track:
     def until_ready(self, deadline: Deadline) -> bool:
         """Wait until the first list is in; False when it is not to be expected, or the deadline has come."""
         while not self._ready.wait(min(_SLICE, deadline.left())):
-            if self._stopping.is_set() or deadline.expired() or self.resource is None:
+            over = self._stopping.is_set() or self._cancellation.cancelled or deadline.expired()
+            if over or self.resource is None:
                 return False
         return self.synced
 
@@ -388,7 +392,7 @@ class Recorder:
         with self.lock:
             track = self._tracks.get(key)
             if track is None:
-                track = self._tracks[key] = Track(self.kube, place, self.lock, self.clock)
+                track = self._tracks[key] = Track(self.kube, place, self.lock, self.clock, self.cancellation)
                 track.start()
             track.users += 1
             return track

@@ -44,7 +44,7 @@ class CaseState:
     created: list[tuple[Site, Manifest]] = field(default_factory=list)
     touched: float = 0.0
     _tracks: dict[Track, Recorder] = field(default_factory=dict)
-    _written: dict[Track, int] = field(default_factory=dict)
+    _written: dict[Track, tuple[int, float]] = field(default_factory=dict)
 
     def place_of(self, site: Site, entry: Entry) -> Place:
         """Return where an object lives."""
@@ -57,7 +57,7 @@ class CaseState:
             site.recorder.release([track])
         else:
             self._tracks[track] = site.recorder
-            self._written[track] = 0  # what was written before is in its first list
+            self._written[track] = (0, 0.0)  # what was written before is in its first list
         return track
 
     def wrote(self, site: Site, place: Place, manifest: Manifest) -> None:
@@ -66,7 +66,7 @@ class CaseState:
         number = int(text) if text.isdecimal() else 0
         track = site.recorder.known(place)
         if track is not None and track in self._written:
-            self._written[track] = max(self._written[track], number)
+            self._written[track] = (max(self._written[track][0], number), site.recorder.clock())
 
     def catch_up(self, tracks: Iterable[Track], deadline: Deadline) -> list[ReachedCondition]:
         """See to it that tracks know what commands did; return conditions for what we wrote ourselves."""
@@ -76,8 +76,9 @@ class CaseState:
                 continue
             if track.fresh < self.touched:
                 track.refresh()
-            if self._written.get(track, 0) > track.version:
-                conditions.append(ReachedCondition(track, self._written[track]))
+            version, moment = self._written.get(track, (0, 0.0))
+            if version > track.version and moment >= track.fresh:
+                conditions.append(ReachedCondition(track, version, moment))
         return conditions
 
     def let_go(self) -> None:

@@ -72,6 +72,7 @@ class _Runner:
 
     def run(self) -> Outcome:
         self._log(f"starting test step {self._step.full_name}")
+        asserting = None
         try:
             asserting = self._act()
             if asserting is not None and not self.failures:
@@ -80,6 +81,8 @@ class _Runner:
         except Interrupted as error:
             self.failures.append(Failure(text=error.seen))
             return "interrupted"
+        except HarnessError as error:
+            self.failures.append(Failure(text=reason_of(error), hints=tuple(filter(None, (error.run,)))))
         if not self.failures:
             self._log(f"test step completed {self._step.full_name}")
             return "passed"

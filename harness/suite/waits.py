@@ -45,11 +45,7 @@ class Wait:
                 for track, name in condition.topics():
                     track.add(condition, name)
             for condition in self._conditions:
-                topics = condition.topics()
-                for track in dict.fromkeys(track for track, _ in topics):
-                    condition.began(track)
-                if not topics:
-                    self._told(condition, holds=True)
+                condition.look()
         return self
 
     def __exit__(
@@ -71,15 +67,20 @@ class Wait:
         """Tell whether all hold now."""
         return not self._unmet
 
-    def until(self, deadline: Deadline) -> bool:
+    def until(self, deadline: Deadline, *, again: bool = False) -> bool:
         """Wait until all have held at one moment, however short; False when the deadline came first.
+
+        Args:
+            deadline: the end of the wait.
+            again: let that moment count for the next call too.
 
         Raises:
             Interrupted: the run was.
         """
         while True:
             with self._recorder.lock:
-                held, self._held = self._held or not self._unmet, False
+                held = self._held or not self._unmet
+                self._held = held and again
                 if held:
                     return True
                 if self._recorder.cancelled:
@@ -89,6 +90,12 @@ class Wait:
             if left <= 0:
                 return False
             self._woken.wait(min(left, threading.TIMEOUT_MAX))
+
+    def look(self) -> None:
+        """Look at everything anew."""
+        with self._recorder.lock:
+            for condition in self._conditions:
+                condition.look()
 
     def pause(self, deadline: Deadline) -> None:
         """Wait for the deadline, whatever happens to the conditions.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -204,7 +205,7 @@ def test_a_server_that_restarts(tmp_path: Path, later: Later) -> None:
     assert result.passed, [str(failure) for failure in result.steps[0].failures]
 
 
-def patched(client: Kube, change: dict[str, object]) -> bool | Pending:
+def patched(client: Kube, change: Mapping[str, Any]) -> bool | Pending:
     """Change the object, if the server is there."""
     from harness.kube import ApiError
 

@@ -340,3 +340,11 @@ def test_a_template_knows_the_namespace(runner: Runner) -> None:
     text = config_map("one", at="{{ .Namespace }}", size="{{ .Vars.size }}")
     result = runner.run({"00-x.gotmpl.yaml": text, "01-assert.gotmpl.yaml": text})
     assert result.passed, runner.told
+
+
+def test_expressions_without_references(runner: Runner) -> None:
+    """CEL: expressions that name no object are evaluated too; a false one fails."""
+    runner.suite["timeout"] = 1
+    assert runner.run({"00-assert.yaml": check("assertAll:\n- celExpr: 1 + 1 == 2\n")}).passed
+    result = runner.run({"00-assert.yaml": check("assertAll:\n- celExpr: 1 + 1 == 3\n")}, "false")
+    assert result.outcome == "failed"
