@@ -202,6 +202,7 @@ class PrivateEngine:
         except BaseException:
             child.stop()
             raise
+        child.detach()  # ended by its pid, maybe by another run
 
     def _ready(self, child: Child) -> bool | Pending:
         if not child.running():

@@ -24,6 +24,7 @@ __all__ = ["Child", "Completed", "ProcessError", "Runner", "alive", "find_progra
 
 _TAIL = 20  # lines of output shown in an error
 _GRACE = 5.0  # seconds between TERM and KILL
+_DETACHED: list[subprocess.Popen[bytes]] = []
 
 
 class ProcessError(HarnessError):
@@ -110,7 +111,7 @@ def run(
 class Child:
     """A program that runs beside us, with its output in a file.
 
-    Use it as a context manager, or call stop. A detached one outlives this process and is found again by its pid file.
+    Use it as a context manager, or call stop or detach. A detached one is found again by its pid file.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], argv: Sequence[str], log: Path, pid_file: Path | None) -> None:
@@ -162,6 +163,10 @@ class Child:
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+    def detach(self) -> None:
+        """Let the program outlive this process: it is not stopped when the Child is forgotten."""
+        _DETACHED.append(self._process)  # Popen complains when it is collected while its program runs
 
     def stop(self, timeout: float = _GRACE) -> None:
         """Ask the program and all that it started to end; kill them after `timeout` seconds."""

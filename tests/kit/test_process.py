@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -72,6 +73,17 @@ def test_a_child_is_stopped_even_when_it_ignores_term(tmp_path: Path) -> None:
         child.stop(timeout=0.3)
         assert not child.running()
     assert not pid_file.exists()
+
+
+def test_a_detached_child_may_be_forgotten(tmp_path: Path) -> None:
+    """No warning when it is collected, which would be an error here; it goes on, and ends by its pid."""
+    child = Child.start(["sleep", "60"], log=tmp_path / "log")
+    pid = child.pid
+    child.detach()
+    del child
+    gc.collect()
+    assert alive(pid)
+    stop_pid(pid, timeout=5, wanted="the end of sleep")
 
 
 def test_a_process_of_an_earlier_run_is_ended_by_its_pid(tmp_path: Path) -> None:
