@@ -24,7 +24,6 @@ __all__ = ["Child", "Completed", "ProcessError", "Runner", "alive", "find_progra
 
 _TAIL = 20  # lines of output shown in an error
 _GRACE = 5.0  # seconds between TERM and KILL
-_DETACHED: list[subprocess.Popen[bytes]] = []
 
 
 class ProcessError(HarnessError):
@@ -166,7 +165,7 @@ class Child:
 
     def detach(self) -> None:
         """Let the program outlive this process: it is not stopped when the Child is forgotten."""
-        _DETACHED.append(self._process)  # Popen complains when it is collected while its program runs
+        self._process.returncode = 0  # else Popen complains when it is collected while its program runs
 
     def stop(self, timeout: float = _GRACE) -> None:
         """Ask the program and all that it started to end; kill them after `timeout` seconds."""
