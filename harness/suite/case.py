@@ -160,7 +160,8 @@ class _CaseRun:
         except HarnessError as error:
             text = error.text if isinstance(error, NamespaceError) else reason_of(error)
             return _lost(step, f"failed to lazy-load kubeconfig: {text}", started, begun)
-        return run_step(step, self._state, site, replace(log, suffix=site.suffix))
+        log = replace(log, suffix=site.suffix)
+        return run_step(step, self._state, site, log, extensions=self._environment.extensions)
 
     def _log_events(self) -> None:
         if self._environment.suite.suppresses_events:

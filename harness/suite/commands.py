@@ -37,6 +37,7 @@ _TAIL = 20
 _SLICE = 0.25  # seconds between looks at the run's interruption
 _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 20
+_REMIND = 30.0  # seconds after which a command without a limit is said to run still
 
 
 class CommandError(HarnessError):
@@ -281,6 +282,9 @@ class _Lines:
         if len(self._rest) > _LONGEST_LINE:
             self.end()
 
+    def note(self, text: str) -> None:
+        self._log(text)
+
     def end(self) -> None:
         if self._rest:
             self._line(self._rest)
@@ -330,7 +334,7 @@ def _read(
     stream = process.stdout
     assert stream is not None  # noqa: S101 - it was asked for
     end = begun + limit if limit is not None else float("inf")
-    timed_out = False
+    remind, timed_out = begun + _REMIND, False
     with selectors.DefaultSelector() as selector, stream:
         selector.register(stream, selectors.EVENT_READ)
         while True:
@@ -342,6 +346,9 @@ def _read(
                 _kill_group(process.pid, signal.SIGKILL)
             if around.cancelled():
                 raise Interrupted("a command to end", seen="the run was interrupted")
+            if limit is None and now >= remind:
+                lines.note(f"still running after {now - begun:.0f} s, without a limit")
+                remind += _REMIND
             if selector.select(min(_SLICE, max(0.0, end - now))) and not _take(stream, lines):
                 break
     lines.end()

@@ -17,6 +17,7 @@ from harness.suite.loading import LoadOptions
 from harness.suite.log import Sink, silent
 from harness.suite.sites import Connect, Site, connect_kubeconfig
 from harness.suite.spec import TestSuite
+from harness.suite.state import Extensions
 
 __all__ = ["Environment", "new_namespace"]
 
@@ -39,6 +40,7 @@ class Environment:
         home: the runner's folder.
         run: id of the run, the label of its namespaces.
         connect: gives clients for the kubeconfigs of steps.
+        extensions: runs the documents of group harness.dev; without it they fail their step.
         cleanup_timeout: seconds that a case waits for its objects outside of its own namespace to go.
     """
 
@@ -51,6 +53,7 @@ class Environment:
     home: Path = field(default_factory=Path.cwd)
     run: str = field(default_factory=new_run_id)
     connect: Connect = connect_kubeconfig
+    extensions: Extensions | None = None
     cleanup_timeout: float = 60.0
 
 

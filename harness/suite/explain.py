@@ -15,10 +15,11 @@ from harness.checks.subset import Difference, kuttl_text
 from harness.kube import Manifest, Ref, name_of, namespace_of
 from harness.suite.conditions import Condition, ExpressionCondition, GoneCondition, MatchCondition, ReachedCondition
 from harness.suite.model import Entry
-from harness.suite.place import gvk_text, id_of, missing_text, resource_id
+from harness.suite.place import gvk_text, id_of, missing_text
 from harness.suite.problem import Mode
 from harness.suite.recorder import State
 from harness.suite.results import Failure
+from harness.suite.verdicts import errors_text, resource_text
 
 __all__ = ["explain"]
 
@@ -71,13 +72,12 @@ def _mismatch(
 ) -> Failure:
     entry = condition.entry
     clean = mask_differences(differences, entry.kind)
-    expected_id = resource_id(entry.kind, condition.track.home, entry.name)
     reason = kuttl_text(clean[0], positions=mode == "default") if clean else "it matches now, but did not with the rest"
-    label = resource_id(entry.kind, namespace_of(actual), name_of(actual) if mode == "default" else entry.name)
+    label = id_of(actual) if mode == "default" else resource_text(condition.expected)
     history = [one for one in condition.track.history(name_of(actual)) if one.object is not None]
     secret = entry.kind == "Secret"
     return Failure(
-        text=f"resource {expected_id}: {reason}",
+        text=f"resource {resource_text(condition.expected)}: {reason}",
         where=_place_of(entry, clean[0].path if clean else ()),
         subject=_ref(actual),
         rows=tuple(_rows(entry, clean)),
@@ -167,9 +167,7 @@ def _errors(condition: MatchCondition, mode: Mode) -> list[Failure]:
     if not found:
         text = f"resource {gvk_text(entry.api_version, entry.kind)} {entry.name} matched error assertion"
         return [Failure(text=text, where=str(entry.mark), hints=("it does not now",))]
-    others = f" (and {len(found) - 1} other resources)" if len(found) > 1 else ""
-    name = entry.name or (name_of(found[0]))
-    text = f"resource {gvk_text(entry.api_version, entry.kind)} {name}{others} matched error assertion"
+    text = errors_text(condition.expected, found)
     hints = () if mode == "strict" else (f"matched: {', '.join(id_of(one) for one in found[:8])}",)
     return [Failure(text=text, where=str(entry.mark), subject=_ref(found[0]), hints=hints)]
 

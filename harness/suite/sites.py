@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.clusters.kubeconfig import choose_context, pinned
+from harness.kit.documents import dump_yaml
 from harness.kit.errors import HarnessError
 from harness.kube import Kube
 from harness.suite.model import Step
 from harness.suite.recorder import Recorder
 from harness.suite.words import expand
 
-__all__ = ["Connect", "Site", "Sites"]
+__all__ = ["Connect", "Site", "Sites", "connect_kubeconfig", "reason_of", "write_kubeconfig"]
 
 Connect = Callable[[Path, str | None], Kube]
 
@@ -47,6 +49,27 @@ class Site:
         """Stop following, drop the connections."""
         self.recorder.close()
         self.kube.close()
+
+
+def write_kubeconfig(path: Path, *, source: Path | None = None, context: str | None = None) -> Path:
+    """Write the kubeconfig that commands get: one context of the user's, whole, without a namespace (quirks Q30, Q31).
+
+    Args:
+        path: where to; only we can read it.
+        source: the user's file; None takes those of $KUBECONFIG or ~/.kube/config, and needs a context.
+        context: the context; None takes the file's only one.
+
+    Raises:
+        UsageError: no such file or context, or several contexts and none named.
+    """
+    value = pinned(choose_context(source, context, option="--context"))
+    for one in value["contexts"]:
+        one["context"] = {key: part for key, part in one["context"].items() if key != "namespace"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.touch(0o600)
+    path.write_text(dump_yaml(value), encoding="utf-8")
+    return path
 
 
 def connect_kubeconfig(kubeconfig: Path, context: str | None) -> Kube:

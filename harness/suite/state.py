@@ -5,21 +5,24 @@ Imported by steps, asserting and case.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from harness.kit.waiting import Deadline
 from harness.kube import Manifest, version_of
 from harness.suite.commands import Processes, Surroundings
 from harness.suite.conditions import ReachedCondition
-from harness.suite.model import Entry
+from harness.suite.log import Log
+from harness.suite.model import Entry, Step
 from harness.suite.place import Place, locate
 from harness.suite.problem import Mode
 from harness.suite.recorder import Recorder, Track
+from harness.suite.results import Failure
 from harness.suite.sites import Site
 from harness.suite.spec import TestSuite
 
-__all__ = ["CaseState"]
+__all__ = ["CaseState", "Extensions"]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -86,3 +89,11 @@ class CaseState:
         tracks, self._tracks = self._tracks, {}
         for track, recorder in tracks.items():
             recorder.release([track])
+
+
+class Extensions(Protocol):
+    """Runs what a step holds of group harness.dev, after its objects have been applied."""
+
+    def __call__(self, step: Step, state: CaseState, site: Site, log: Log) -> Sequence[Failure]:
+        """Run the step's extensions in their order and return what was not as wanted."""
+        ...

@@ -25,13 +25,13 @@ from harness.suite.recorder import Track
 from harness.suite.results import Failure, Outcome, StepResult
 from harness.suite.sites import Site, reason_of
 from harness.suite.spec import Command, ObjectReference
-from harness.suite.state import CaseState
+from harness.suite.state import CaseState, Extensions
 from harness.suite.waits import Interrupted, Wait
 
 __all__ = ["run_step"]
 
 
-def run_step(step: Step, state: CaseState, site: Site, log: Log) -> StepResult:
+def run_step(step: Step, state: CaseState, site: Site, log: Log, *, extensions: Extensions | None = None) -> StepResult:
     """Run a step.
 
     Args:
@@ -39,9 +39,10 @@ def run_step(step: Step, state: CaseState, site: Site, log: Log) -> StepResult:
         state: the case's.
         site: the cluster of the step.
         log: of the step.
+        extensions: runs its documents of group harness.dev; without it they fail.
     """
     started, begun = time.time(), time.monotonic()
-    runner = _Runner(step, state, site, log)
+    runner = _Runner(step, state, site, log, extensions)
     outcome = runner.run()
     return StepResult(
         name=step.full_name,
@@ -59,7 +60,10 @@ def run_step(step: Step, state: CaseState, site: Site, log: Log) -> StepResult:
 class _Runner:
     """One step while it runs."""
 
-    def __init__(self, step: Step, state: CaseState, site: Site, log: Log) -> None:
+    def __init__(
+        self, step: Step, state: CaseState, site: Site, log: Log, extensions: Extensions | None = None
+    ) -> None:
+        self._extensions = extensions
         self.failures: list[Failure] = []
         self.problems: list[Problem] = []
         self.collected: list[str] = []
@@ -103,7 +107,19 @@ class _Runner:
             if self.failures and self._state.mode == "default":  # quirk Q63
                 return None
         self._apply()
+        self._extend()
         return None if self.failures else asserting
+
+    def _extend(self) -> None:
+        """Hand the documents of group harness.dev to who runs them; without one they would pass unseen."""
+        if not self._step.extensions or self.failures:
+            return
+        if self._extensions is not None:
+            self.failures += self._extensions(self._step, self._state, self._site, self._log)
+            return
+        for entry in self._step.extensions:
+            text = f"{gvk_text(entry.api_version, entry.kind)} cannot be run here"
+            self.failures.append(Failure(text=text, where=str(entry.mark), hints=("nothing runs this kind",)))
 
     # Deleting
 

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.kit.documents import dump_yaml, load_documents
 from harness.kit.process import alive
 from harness.kit.waiting import Pending, until
+from harness.suite import commands
 from harness.suite.commands import CommandError, Finished, Processes, Surroundings, failure_of, prepare, run_command
 from harness.suite.log import Line, Log
+from harness.suite.sites import write_kubeconfig
 from harness.suite.spec import AssertCommand, Command
 from harness.suite.waits import Interrupted
 
@@ -277,3 +280,30 @@ def test_output_that_is_no_text_is_shown_all_the_same(shell: Shell) -> None:
     done = shell.run(script=r"printf '\377\376abc'; head -c 3000000 /dev/zero | tr '\0' x")
     assert done.code == 0
     assert "abc" in shell.texts[1]
+
+
+def test_a_long_command_without_a_limit_is_told(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quirk Q28: what may run for ever says every 30 s that it still does."""
+    monkeypatch.setattr(commands, "_REMIND", 0.1)
+    shell.run(command="sleep 0.6", limit=None)
+    assert any(text.startswith("still running after") for text in shell.texts)
+
+
+def test_the_kubeconfig_of_commands(tmp_path: Path) -> None:
+    """Quirks Q30 and Q31: a private file with the one context, whole, but without its namespace."""
+    source = tmp_path / "user.yaml"
+    cluster = {"server": "https://x", "tls-server-name": "y", "proxy-url": "http://z"}
+    context = {"cluster": "c", "user": "u", "namespace": "mine"}
+    value = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "a",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "a", "context": context}, {"name": "b", "context": context}],
+    }  # fmt: skip
+    source.write_text(dump_yaml(value))
+    path = write_kubeconfig(tmp_path / "run" / "kubeconfig", source=source, context="a")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    written = load_documents(path)[0].value
+    assert written["clusters"][0]["cluster"] == cluster
+    assert written["contexts"] == [{"name": "a", "context": {"cluster": "c", "user": "u"}}]
+    assert written["current-context"] == "a"

@@ -12,8 +12,9 @@ from typing import get_args
 import pytest
 
 from harness.kube import Kube
+from harness.suite.model import Step
 from harness.suite.problem import Mode
-from harness.suite.results import CaseResult
+from harness.suite.results import CaseResult, Failure
 from tests.suite_run.conftest import Runner
 
 pytestmark = pytest.mark.contract
@@ -348,3 +349,19 @@ def test_expressions_without_references(runner: Runner) -> None:
     assert runner.run({"00-assert.yaml": check("assertAll:\n- celExpr: 1 + 1 == 2\n")}).passed
     result = runner.run({"00-assert.yaml": check("assertAll:\n- celExpr: 1 + 1 == 3\n")}, "false")
     assert result.outcome == "failed"
+
+
+def test_a_kind_of_ours_that_nobody_runs_fails(runner: Runner) -> None:
+    """Extensions: documents of group harness.dev never pass unseen; who runs them is handed the step."""
+    files = {"00-x.yaml": "apiVersion: harness.dev/v1alpha1\nkind: Step\n"}
+    result = runner.run(files)
+    assert texts(result) == ["harness.dev/v1alpha1, Kind=Step cannot be run here"]
+    seen: list[str] = []
+
+    def run(step: Step, *_: object) -> list[Failure]:
+        seen.extend(entry.kind for entry in step.extensions)
+        return []
+
+    runner.more["extensions"] = run
+    assert runner.run(files, "handed").passed
+    assert seen == ["Step"]
