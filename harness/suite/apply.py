@@ -141,7 +141,10 @@ class Applier:
     def _defined(self, entry: Entry) -> bool:
         """Tell whether a CustomResourceDefinition for the object is there; then wait until the kind is served."""
         group = entry.api_version.rpartition("/")[0]
-        crds = self._kube.list("apiextensions.k8s.io/v1", "CustomResourceDefinition") if group else []
+        try:
+            crds = self._kube.list("apiextensions.k8s.io/v1", "CustomResourceDefinition") if group else []
+        except ApiError:  # who may not read them is told of the kind
+            return False
         if not any((dig(one, "spec.group"), dig(one, "spec.names.kind")) == (group, entry.kind) for one in crds):
             return False
         limit = self._limit if self._limit > 0 else float("inf")

@@ -6,12 +6,11 @@ Imported by steps. Everything must hold at one moment, as in one round of kuttl'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from harness.kit.errors import HarnessError
 from harness.kit.waiting import Deadline
 from harness.suite.commands import CommandError, Surroundings, failure_of, prepare, run_command
-from harness.suite.conditions import Condition, ExpressionCondition, MatchCondition, ReachedCondition, Reference
+from harness.suite.conditions import Condition, ExpressionCondition, MatchCondition, Reference
 from harness.suite.explain import explain
 from harness.suite.log import Log
 from harness.suite.model import Entry, Step
@@ -29,7 +28,6 @@ __all__ = ["StepAssertions"]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between rounds of commands
 _LAST_SECOND = 1.0
 _FIRST_LOOK = 5.0  # seconds for the first list where the timeout leaves no time for it
-_STALL = 1.0  # seconds for an event that must come
 
 
 class StepAssertions:
@@ -70,8 +68,10 @@ class StepAssertions:
         except HarnessError as error:
             return [Failure(text=f"listing objects failed: {reason_of(error)}")]
         with Wait(self._site.recorder, [*reached, *conditions]) as wait:
-            self._see_to(reached, wait, deadline)
-            held, failed = self._rounds(wait, deadline, timeout) if self._commands else (wait.until(deadline), [])
+            wait.see_to(reached, deadline)
+            held, failed = (
+                self._rounds(wait, deadline, timeout) if self._commands and timeout >= 0 else (wait.until(deadline), [])
+            )
             if held:
                 return []
             with self._site.recorder.lock:
@@ -84,16 +84,6 @@ class StepAssertions:
             self.problems.append(Problem(severity="warning", text=text, where=str(self._step.directory), quirk=38))
             return []
         return failures
-
-    def _see_to(self, reached: list[ReachedCondition], wait: Wait, deadline: Deadline) -> None:
-        """Ask for the objects when the watch does not tell of what we wrote: it may have gone, and its word with it."""
-        if not reached or wait.until(deadline.sooner(_STALL), again=True):
-            return
-        for one in reached:
-            if one in wait.unmet:
-                with suppress(HarnessError):  # the watch goes on trying, and the failure says what is wrong with it
-                    one.track.refresh()
-        wait.look()
 
     def _conditions(self) -> list[Condition]:
         found: list[Condition] = [self._match(entry, wanted=True) for entry in self._step.asserts]

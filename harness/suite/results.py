@@ -183,4 +183,5 @@ class RunResult:
     @property
     def passed(self) -> bool:
         """Whether the command line ends with 0."""
-        return not (self.failure or self.cleanup or self.interrupted) and all(case.passed for case in self.cases)
+        whole = not (self.failure or self.cleanup or self.interrupted)
+        return whole and all(case.passed and not case.cleanup for case in self.cases)

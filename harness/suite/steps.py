@@ -159,7 +159,7 @@ class _Runner:
             failure = Failure(text=f"listing resources to delete failed: {reason_of(error)}")
             raise _DeleteError(failure) from None
         with Wait(self._site.recorder, reached) as wait:
-            wait.until(deadline)
+            wait.see_to(reached, deadline)
 
     def _doomed(self, reference: ObjectReference, track: Track) -> list[tuple[ObjectReference, Track, str]]:
         """Return the names of what a reference means."""

@@ -6,16 +6,19 @@ Imported by steps and apply.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from harness.kit.errors import HarnessError
 from harness.kit.waiting import Deadline
-from harness.suite.conditions import Condition
+from harness.suite.conditions import Condition, ReachedCondition
 from harness.suite.recorder import Recorder
 
 __all__ = ["Interrupted", "Wait"]
+
+_STALL = 1.0  # seconds for an event that must come
 
 
 class Interrupted(HarnessError):  # noqa: N818 - what happened, not a fault
@@ -90,6 +93,21 @@ class Wait:
             if left <= 0:
                 return False
             self._woken.wait(min(left, threading.TIMEOUT_MAX))
+
+    def see_to(self, reached: Sequence[ReachedCondition], deadline: Deadline) -> None:
+        """Ask for the objects when the watch does not tell of what we wrote: it may have gone, and its word with it.
+
+        Args:
+            reached: conditions of this wait that an event must make true in a moment.
+            deadline: the end of the wait.
+        """
+        if not reached or self.until(deadline.sooner(_STALL), again=True):
+            return
+        for one in reached:
+            if one in self._unmet:
+                with suppress(HarnessError):  # the watch goes on trying, and a failure says what is wrong with it
+                    one.track.refresh()
+        self.look()
 
     def look(self) -> None:
         """Look at everything anew."""

@@ -177,8 +177,11 @@ def test_who_may_only_get_is_served_by_asking(
         }
         result = runner.run(files, namespace=namespace)
         nameless = runner.run({"00-assert.yaml": "apiVersion: v1\nkind: ConfigMap\n"}, "nameless", namespace=namespace)
+        thing = "apiVersion: nowhere.io/v1\nkind: Thing\nmetadata: {name: x}\n"
+        unknown = runner.run({"00-x.yaml": thing}, "unknown", namespace=namespace)
         recorder.close()
     assert result.passed, runner.told
+    assert "could not find the requested resource" in unknown.steps[0].failures[0].text
     assert 'cannot create resource "namespaces"' in runner.told or "can neither be created" in runner.told
     assert nameless.outcome == "failed"
     assert "forbidden" in nameless.steps[0].failures[0].text
