@@ -69,9 +69,10 @@ class StepAssertions:
             return [Failure(text=f"listing objects failed: {reason_of(error)}")]
         with Wait(self._site.recorder, [*reached, *conditions]) as wait:
             wait.see_to(reached, deadline)
-            held, failed = (
-                self._rounds(wait, deadline, timeout) if self._commands and timeout >= 0 else (wait.until(deadline), [])
-            )
+            if self._commands and timeout >= 0:
+                held, failed = self._rounds(wait, deadline, timeout)
+            else:
+                held, failed = wait.until(deadline), []
             if held:
                 return []
             with self._site.recorder.lock:

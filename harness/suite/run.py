@@ -17,6 +17,7 @@ from harness.kube import Manifest
 from harness.suite.apply import Applier, ApplyError
 from harness.suite.case import run_case
 from harness.suite.commands import CommandError, Processes, Surroundings, failure_of, prepare, run_command
+from harness.suite.downloads import Downloads, is_url
 from harness.suite.environment import Environment, new_namespace
 from harness.suite.files import Case, Cases, list_cases
 from harness.suite.log import Log
@@ -242,6 +243,7 @@ class _Run:
         self._select = select
         self._log = Log(environment.sink)
         self._processes = Processes()
+        self._downloads = Downloads()
         self._listed: list[_Listed] = []
         self._futures: dict[Future[CaseResult], str] = {}
         self._shared = False
@@ -271,6 +273,7 @@ class _Run:
     def clean_up(self) -> None:
         self._log("cleaning up")
         self._processes.stop()
+        self._downloads.remove()
         janitor = self._environment.janitor
         if self._shared and not self._suite.effective_skip_delete:
             self._log(f'Deleting namespace "{self._suite.namespace}"')
@@ -281,7 +284,7 @@ class _Run:
 
     def _list(self, name: str) -> _Listed:
         try:
-            cases = list_cases(Path(name))
+            cases = list_cases(self._downloads.fetch(name) if is_url(name) else Path(name))
         except UsageError as error:
             seen = f"{error.where}: {error.seen}"
             raise SetupError(f"fatal error listing tests: {seen}", where=name, hint=", ".join(error.exists)) from None
