@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import uuid
@@ -216,4 +217,36 @@ def patched(client: Kube, change: Mapping[str, Any]) -> bool | Pending:
         client.patch("v1", "ConfigMap", "one", change, "restarted")
     except ApiError as error:
         return Pending(error.seen)
+    return True
+
+
+def test_a_webhook_that_hangs(runner: Runner, kube: Kube) -> None:
+    """Bad input: an admission webhook that never answers fails the object with a reason; nothing hangs."""
+    word = f"w{uuid.uuid4().hex[:8]}"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]
+        hook = {
+            "name": f"{word}.example.com", "clientConfig": {"url": url}, "rules": rules, "timeoutSeconds": 1,
+            "objectSelector": {"matchLabels": {"hook": word}}, "failurePolicy": "Fail", "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }  # fmt: skip
+        kind = ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration")
+        kube.create({"apiVersion": kind[0], "kind": kind[1], "metadata": {"name": word}, "webhooks": [hook]})
+        labelled = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: one, labels: {{hook: {word}}}}}\n"
+        try:
+            until(lambda: hangs(runner, labelled, word), timeout=10, wanted="the webhook in effect")
+        finally:
+            kube.delete(*kind, word)
+
+
+def hangs(runner: Runner, text: str, word: str) -> bool | Pending:
+    """Run a case whose object the webhook is asked about; a new webhook takes effect after a moment."""
+    begun = time.monotonic()
+    result = runner.run({"00-x.yaml": text}, f"case-{begun}")
+    if result.passed:
+        return Pending("it is not asked yet")
+    failure = result.steps[0].failures[0].text
+    assert f'failed calling webhook "{word}.example.com"' in failure
+    assert time.monotonic() - begun < 5
     return True
