@@ -160,6 +160,8 @@ class _Terminal:
     def write(self, text: str) -> int:
         if threading.current_thread() is threading.main_thread():
             self._end_line()
+        else:
+            text = f"\n{text}"  # pytest may be in a line of dots
         return os.write(self._out, text.encode())
 
     def _end_line(self) -> None:
