@@ -129,6 +129,7 @@ class _Configuration:
         Raises:
             UsageError: it is wrong.
         """
+        from harness.kit.errors import UsageError
         from harness.suite.header import parse_header
         from harness.suite.objects import load_suite
         from harness.suite.problem import raise_errors
@@ -136,6 +137,9 @@ class _Configuration:
         loaded = load_suite(path)
         raise_errors(loaded.problems, "a suite's configuration")
         names = loaded.suite.test_dirs
+        if addresses := [name for name in names if "://" in name]:
+            run = f"kubectl kuttl test --config {path}"
+            raise UsageError("folders in testDirs", seen=", ".join(addresses), where=str(path), run=run)
         here = all((folder / name).is_dir() for name in names)
         home = folder if here else config.invocation_params.dir  # where kuttl is started, they are relative to
         directories = tuple(_normal(home / name) for name in names)

@@ -24,7 +24,7 @@ from harness.suite.environment import Environment
 from harness.suite.janitor import Janitor
 from harness.suite.log import Sink
 from harness.suite.recorder import Recorder
-from harness.suite.sites import Site
+from harness.suite.sites import Site, write_kubeconfig
 from harness.suite.spec import TestSuite
 
 if TYPE_CHECKING:
@@ -128,23 +128,13 @@ def _existing(stack: ExitStack, arguments: argparse.Namespace) -> Path:
     """Return a private kubeconfig of the user's context, without its namespace; removed at the end (quirk Q30)."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kuttl-")))
     path = folder / "kubeconfig"
-    path.touch(0o600)
-    path.write_text(dump_yaml(_kubeconfig(arguments)), encoding="utf-8")
-    return path
-
-
-def _kubeconfig(arguments: argparse.Namespace) -> dict[str, object]:
-    from harness.clusters.kubeconfig import choose_context, pinned
-
     named = arguments.kubeconfig or arguments.context or os.environ.get("KUBECONFIG")
     if not named and os.environ.get("KUBERNETES_SERVICE_HOST") and _ACCOUNT.is_dir():
-        return _in_cluster()
+        path.write_text(dump_yaml(_in_cluster()), encoding="utf-8")  # it names the token's file, not the token
+        return path
     with Kube.connect(arguments.kubeconfig, arguments.context) as kube:
         context = kube.context
-    config = pinned(choose_context(arguments.kubeconfig, context))
-    for one in config["contexts"]:
-        one["context"].pop("namespace", None)
-    return config
+    return write_kubeconfig(path, source=arguments.kubeconfig, context=context)
 
 
 def _in_cluster() -> dict[str, object]:

@@ -247,7 +247,8 @@ def _object(model: type) -> dict[str, Any]:
             schema["description"] = field.text
         properties[field.key] = schema
     result: dict[str, Any] = {
-        "description": _summary(model), "type": "object", "properties": properties, "additionalProperties": model is Metadata
+        "description": _summary(model), "type": "object", "properties": properties,
+        "additionalProperties": model is Metadata,
     }  # fmt: skip
     if model in _REQUIRED:
         result["required"] = list(_REQUIRED[model])

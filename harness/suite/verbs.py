@@ -38,7 +38,8 @@ def test(arguments: argparse.Namespace) -> int:
     _tell(configured.notes)
     _tell(judged(configured.problems, mode=configured.options.mode))
     if arguments.dry_run:
-        return _dry_run(configured)
+        with _folders(configured) as folders:
+            return _dry_run(configured, folders)
     from harness.suite.place_of_run import place_of_run
 
     stream = Stream(sys.stdout)
@@ -94,9 +95,9 @@ def lint(arguments: argparse.Namespace) -> int:
     counts = {"error": 0, "warning": 0, "note": 0}
     cases = 0
     found = list(lint_suite(configured.loaded))
-    with _cluster_knowledge(arguments) as look:
-        for directory in configured.directories:
-            for case, problems in lint_directory(Path(directory), configured.suite, configured.options):
+    with _cluster_knowledge(arguments) as look, _folders(configured) as folders:
+        for folder in folders:
+            for case, problems in lint_directory(folder, configured.suite, configured.options):
                 found += problems
                 if case is not None:
                     cases += 1
@@ -176,11 +177,23 @@ def _told(result: RunResult) -> str:
     return "\n\n".join([*filter(None, parts), render_tail(result)]) + "\n"
 
 
-def _dry_run(configured: Configured) -> int:
+@contextmanager
+def _folders(configured: Configured) -> Iterator[list[Path]]:
+    """Give the test directories, those behind addresses downloaded for the while."""
+    from harness.suite.downloads import Downloads, is_url
+
+    downloads = Downloads()
+    try:
+        yield [downloads.fetch(name) if is_url(name) else Path(name) for name in configured.directories]
+    finally:
+        downloads.remove()
+
+
+def _dry_run(configured: Configured, folders: Iterable[Path]) -> int:
     """Print what would be done; return 1 when something could not be."""
     wrong = 0
-    for directory in configured.directories:
-        for case in filter(configured.select, list_cases(Path(directory)).cases):
+    for folder in folders:
+        for case in filter(configured.select, list_cases(folder).cases):
             loaded = load_case(case, namespace="kuttl-dry-run", options=configured.options)
             problems = judged(loaded.problems, mode=configured.options.mode, warnings_fail=configured.strict)
             wrong += len(errors_of(problems))

@@ -79,6 +79,7 @@ def test_cases_are_selected_by_name_and_mark(inner: pytest.Pytester) -> None:
         (f"{SUITE}testDirs: [none]\n", "*test directory*"),
         (f"{SUITE}testDirs: 3\n", "*kuttl-test.yaml:3:*"),
         (SUITE, "*testDirs*"),
+        (f"{SUITE}testDirs: ['https://example.com/a.tgz']\n", "*kubectl kuttl test --config*"),
         (f"{SUITE}testDirs: [cases]\n---\napiVersion: harness.dev/v1alpha1\nkind: Suit\n", '*did you mean "Suite"?*'),
         (
             f"{SUITE}testDirs: [cases]\n---\napiVersion: harness.dev/v1alpha1\nkind: Suite\nfixture: [a]\n",
