@@ -66,11 +66,22 @@ def pytest_configure(config: pytest.Config) -> None:
     state = config.stash[_STATE] = _State()
     named = [_suite_path(Path(text), config) for text in config.getoption("kuttl")]
     state.paths.update(named)
-    if not named or hasattr(config, "workerinput"):  # a worker is given the controller's paths
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        config.args[:] = worker.get("kuttl_args", config.args)
+        return
+    if not named:
         return
     given = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else []
     known = {_absolute(text.partition("::")[0], config) for text in given}
     config.args[:] = [*given, *(str(path) for path in named if path not in known)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give every worker of a parallel run the paths that are collected."""
+    if node.config.getoption("kuttl"):
+        node.workerinput["kuttl_args"] = list(node.config.args)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> KuttlSuite | None:
@@ -172,6 +183,8 @@ class KuttlSuite(pytest.Module):
             cases = list(self._cases())
         except HarnessError as error:
             raise self.CollectError(str(error)) from None
+        if not self.path.is_dir():
+            self.problems += _unmatched(self.configuration.header, self.path, [case.name for _, case in cases])
         for name, case in cases:
             yield _item(self, name, case)
 
@@ -312,6 +325,19 @@ def _item(suite: KuttlSuite, name: str, case: Case) -> KuttlCase:
     item: KuttlCase = KuttlCase.from_parent(suite, name=name, callobj=body)
     item.case = case
     return item
+
+
+def _unmatched(header: SuiteHeader, path: Path, names: list[str]) -> list[Problem]:
+    from harness.kit.errors import did_you_mean
+    from harness.suite.problem import Problem
+
+    return [
+        Problem(
+            severity="warning", text=f'the header names the case "{one.name}", which matches none',
+            where=str(path), hint=did_you_mean(one.name, names),
+        )
+        for one in header.unmatched(names)
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

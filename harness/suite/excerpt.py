@@ -16,6 +16,8 @@ __all__ = ["excerpt", "explain_case"]
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?$")
 _ROW = re.compile(r"\s*line\s+(\d+)\b")
 _WHOLE = 24  # lines of a document that are shown whole
+_LARGEST = 1 << 20  # bytes of a file that is looked into
+_WIDEST = 200  # characters of a line
 _AROUND = 3  # lines above and below a marked one of a longer document
 
 
@@ -47,18 +49,24 @@ def excerpt(where: str, marked: Iterable[int] = ()) -> str:
         marked: further lines to mark, counted from 1.
     """
     found = _PLACE.fullmatch(where)
-    if found is None:
-        return ""
-    try:
-        lines = Path(found["file"]).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:  # an address, or the text of an expanded template
-        return ""
-    line = int(found["line"])
-    if not 1 <= line <= len(lines):
+    lines = _lines(found["file"]) if found else []
+    line = int(found["line"]) if found else 0
+    if found is None or not 1 <= line <= len(lines):
         return ""
     first, last = _document(lines, line)
     shown = {line, *(one for one in marked if first <= one <= last)}
     return "\n".join([f"{found['file']}:", *_numbered(lines, first, last, shown)])
+
+
+def _lines(file: str) -> list[str]:
+    """Return a file's lines, none of an address, of an expanded template, or of what is no text for people."""
+    path = Path(file)
+    try:
+        if path.stat().st_size > _LARGEST:
+            return []
+        return [line[:_WIDEST] for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:
+        return []
 
 
 def _step_parts(result: CaseResult, step: StepResult) -> list[str]:
@@ -66,7 +74,7 @@ def _step_parts(result: CaseResult, step: StepResult) -> list[str]:
     if step.outcome == "interrupted":
         head = f"interrupted in step {step.name} of {result.name}"
     parts = [f"{head} after {step.seconds:.1f} s, namespace {result.namespace}"]
-    sources: dict[str, tuple[str, set[int]]] = {}
+    sources: dict[tuple[str, int], tuple[str, set[int]]] = {}
     for failure in step.failures:
         parts.append(str(failure))
         _add_source(sources, failure)
@@ -75,22 +83,20 @@ def _step_parts(result: CaseResult, step: StepResult) -> list[str]:
     return parts
 
 
-def _add_source(sources: dict[str, tuple[str, set[int]]], failure: Failure) -> None:
-    """Gather the lines of one document, so that several failures about it show it once."""
+def _add_source(sources: dict[tuple[str, int], tuple[str, set[int]]], failure: Failure) -> None:
+    """Gather the marked lines by document, so that several failures about one show it once."""
     found = _PLACE.fullmatch(failure.where)
     if found is None:
         return
-    lines = {int(found["line"]), *(int(row[1]) for one in failure.rows if (row := _ROW.match(one)))}
-    known = sources.get(found["file"])
-    if known is None:
-        sources[found["file"]] = (failure.where, lines)
-    else:
-        known[1].update(lines)
+    first, _last = _document(_lines(found["file"]), int(found["line"]))
+    _where, marked = sources.setdefault((found["file"], first), (failure.where, set()))
+    marked |= {int(found["line"]), *(int(row[1]) for one in failure.rows if (row := _ROW.match(one)))}
 
 
 def _document(lines: Sequence[str], line: int) -> tuple[int, int]:
     """Return the first and last line of the document that a line stands in."""
-    first = next((at + 1 for at in range(line - 1, 0, -1) if lines[at - 1].startswith("---")), 1)
+    above = range(min(line - 1, len(lines)), 0, -1)
+    first = next((at + 1 for at in above if lines[at - 1].startswith("---")), 1)
     last = next((at - 1 for at in range(line + 1, len(lines) + 1) if lines[at - 1].startswith("---")), len(lines))
     return first, last
 

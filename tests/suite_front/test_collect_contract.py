@@ -66,6 +66,7 @@ def test_cases_run_in_parallel(on_api_server: pytest.Pytester) -> None:
     suite(on_api_server, {"a": GOOD, "b": GOOD, "c": GOOD})
     on_api_server.makepyfile("def test_own(): pass")
     on_api_server.runpytest("-n", "2").assert_outcomes(passed=4)
+    on_api_server.runpytest("-n", "2", "--kuttl", ".").assert_outcomes(passed=3)
 
 
 def test_fixtures_and_variables_of_the_header(on_api_server: pytest.Pytester) -> None:
@@ -113,10 +114,17 @@ def test_a_broken_case_fails_alone(on_api_server: pytest.Pytester) -> None:
 def test_warnings_are_told_once_and_may_be_errors(on_api_server: pytest.Pytester) -> None:
     """An unknown field is a warning at the end of the run, and with --kuttl-strict the case fails."""
     step = "apiVersion: kuttl.dev/v1beta1\nkind: TestStep\ntimeout: 5\n"
-    suite(on_api_server, {"good": GOOD | {"01-step.yaml": step, "01-assert.yaml": config_map("one")}})
+    cases = {"good": GOOD | {"01-step.yaml": step, "01-assert.yaml": config_map("one")}}
+    suite(on_api_server, cases, header="cases: [{name: godo, marks: [slow]}]\n")
     result = on_api_server.runpytest()
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*- kuttl warnings -*", "*01-step.yaml:3:1: warning: *timeout*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*- kuttl warnings -*",
+            '*kuttl-test.yaml: warning: the header names the case "godo", *did you mean "good"[?]',
+            "*01-step.yaml:3:1: warning: *timeout*",
+        ]
+    )
     on_api_server.runpytest("--kuttl-strict").assert_outcomes(failed=1)
 
 
