@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +90,23 @@ def test_strict_fails_cases_with_warnings(here: Path, capsys: pytest.CaptureFixt
     assert "00-x.yaml:3:1: error: " in told
     assert "--- PASS: kuttl/harness/good" in told
     assert "--- FAIL: kuttl/harness/odd" in told
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_run_in_order(here: Path, number: signal.Signals, code: int) -> None:
+    """An interrupted run says so, writes its report with the interrupted case, and ends with the signal's code."""
+    write(here / "cases/long", {"00-assert.yaml": config_map("never")})
+    command = [sys.executable, "-m", "harness.suite.cli", "test", "--case", "long", "--timeout", "60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "starting test step" in line:
+                process.send_signal(number)
+                break
+        told = process.stdout.read()
+        assert process.wait(30) == code
+    assert told.endswith("FAIL\n")
+    assert "interrupted" in (here / "kuttl-report.json").read_text()
 
 
 def test_a_control_plane_of_its_own(here: Path, assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
