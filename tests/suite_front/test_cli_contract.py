@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,17 +29,16 @@ CASES = {
 
 
 @pytest.fixture
-def here(inner: pytest.Pytester, api_server: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the current folder, with a suite of one case for each way to end; $KUBECONFIG is the API server."""
+def here(inner: pytest.Pytester, api_server: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Yield the current folder, with a suite of one case for each way to end; $KUBECONFIG is the API server."""
     monkeypatch.setenv("KUBECONFIG", str(api_server.kubeconfig))
-    kube = Kube.connect(api_server.kubeconfig)
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-    if kube.find("v1", "ServiceAccount", "default", "default") is None:  # no controller makes it
-        kube.create(account, "default")
-    kube.close()
+    with Kube.connect(api_server.kubeconfig) as kube:  # no controller makes it
+        kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}, "default")
     files = {f"cases/{case}/{name}": text for case, found in CASES.items() for name, text in found.items()}
     more = "testDirs: [cases]\ntimeout: 1\nskipDelete: true\nsuppress: [events]\nreportFormat: json\n"
-    return write(inner.path, {"kuttl-test.yaml": SUITE + more, **files})
+    yield write(inner.path, {"kuttl-test.yaml": SUITE + more, **files})
+    with Kube.connect(api_server.kubeconfig) as kube:  # by its absence others see that no controllers run
+        kube.delete("v1", "ServiceAccount", "default", "default")
 
 
 def verdicts(path: Path) -> dict[str, bool]:
