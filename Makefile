@@ -59,4 +59,4 @@ wheel: $(READY) ## Build the wheel and use it from an empty environment
 	@rm -rf dist && $(BIN)/python -m build --wheel --outdir dist >/dev/null
 	@rm -rf build/wheel && $(PYTHON) -m venv build/wheel && build/wheel/bin/python -m pip install --quiet dist/*.whl
 	@cd build && wheel/bin/harness --version && wheel/bin/kubectl-kudo package list plans ../suites/galera/operator \
-	  && wheel/bin/kubectl-kudo package verify ../suites/galera/operator
+	  && wheel/bin/kubectl-kudo package verify ../suites/galera/operator && wheel/bin/kubectl-kuttl version

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-OFFLINE = ("collect", "gotmpl", "checks", "loading", "engine")
+OFFLINE = ("collect", "gotmpl", "checks", "loading", "engine", "react", "churn")
 
 
 def main() -> int:

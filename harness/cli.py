@@ -1,4 +1,4 @@
-"""The commands: `harness`, and `kubectl kudo` as the plugin `kubectl-kudo`.
+"""The commands: `harness`, and the plugins of kubectl: `kubectl-kudo` and `kubectl-kuttl`.
 
 Nobody imports it. Each area brings its own sub-parser; what a command needs is imported when it runs, so that --help
 and offline commands are quick. Exit codes: 0 good, 1 a check or an operation failed, 2 wrong usage, 130 interrupted.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from harness import __version__
 from harness.kit.errors import HarnessError
 
-__all__ = ["kubectl_kudo", "main"]
+__all__ = ["kubectl_kudo", "kubectl_kuttl", "main"]
 
 _INTERRUPTED = 130
 
@@ -28,6 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def kubectl_kudo(argv: Sequence[str] | None = None) -> int:
     """Run `kubectl kudo` and return its exit code."""
     from harness.kudo import cli
+
+    return _guarded(lambda: cli.main(argv))
+
+
+def kubectl_kuttl(argv: Sequence[str] | None = None) -> int:
+    """Run `kubectl kuttl` and return its exit code."""
+    from harness.suite import cli
 
     return _guarded(lambda: cli.main(argv))
 

@@ -20,6 +20,8 @@ from harness.run import Run, RunOptions
 
 __all__: list[str] = []
 
+pytest_plugins = ["harness.suite.collect"]  # kuttl's folders as tests
+
 _KIND_NAME = "pytest-kind"  # pytest-kind's default for --cluster-name: nobody chose it
 
 
