@@ -198,14 +198,11 @@ def _diagnosis(run: Run, test: str, error: BaseException | None, used: Used, red
 
 
 def close_shared(run: Run) -> None:
-    """Delete the cluster that parallel workers shared, and stop the engine if nothing else is in it."""
+    """Delete the cluster that parallel workers shared."""
     if run.options.kubeconfig or run.options.context:
         return
     from harness.clusters.kind import Parts, delete_run
-    from harness.clusters.records import Records
 
-    if not any(record.run == run.id for record in Records().all()):
-        return
     delete_run(run.id, Parts(stages=run.stages("cluster"), artifacts=run.artifacts.root))
 
 

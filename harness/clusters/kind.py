@@ -209,12 +209,7 @@ class KindProvider:
             version = kube.server_version()
         finally:
             kube.close()
-        if not same_version(self.options.kubernetes_version, version):
-            raise UsageError(
-                f"Kubernetes {self.options.kubernetes_version}",
-                seen=f"{version} in the node image {image or 'of kind'}",
-            )
-        return version
+        return self._wanted(version, f"the node image {image or 'of kind'}")
 
     def _load(self, program: KindProgram, name: str) -> None:
         if images := self.options.images:
@@ -257,12 +252,14 @@ class KindProvider:
             version = kube.server_version()
         finally:
             kube.close()
+        return self._wanted(
+            version, f"the cluster {name} that exists", run=f"{remove}, or choose another --cluster-name"
+        )
+
+    def _wanted(self, version: str, where: str, *, run: str = "") -> str:
+        """Return a version if it is the one that was asked for; refuse any other."""
         if not same_version(self.options.kubernetes_version, version):
-            raise UsageError(
-                f"Kubernetes {self.options.kubernetes_version}",
-                seen=f"{version} in the cluster {name} that exists",
-                run=f"{remove}, or choose another --cluster-name",
-            )
+            raise UsageError(f"Kubernetes {self.options.kubernetes_version}", seen=f"{version} in {where}", run=run)
         return version
 
     def _cluster(self, program: KindProgram, record: Record, *, created: bool) -> Cluster:

@@ -13,14 +13,12 @@ from harness.kit.documents import Manifest
 from harness.kit.errors import CheckError
 from harness.kit.waiting import Deadline, Pending
 from harness.kudo.errors import KudoError
-from harness.kudo.model import API_VERSION, OperatorVersion, parse_operator_version
+from harness.kudo.model import API_VERSION, CRD_NAMES, OperatorVersion, parse_operator_version
 from harness.kudo.plan import find_entry
 
-__all__ = ["CRDS", "Api", "check_crds", "get_instance", "get_version", "unfinished", "wait_for_plan"]
+__all__ = ["Api", "check_crds", "get_instance", "get_version", "unfinished", "wait_for_plan"]
 
 T = TypeVar("T")
-
-CRDS = ("operators.kudo.dev", "operatorversions.kudo.dev", "instances.kudo.dev")
 
 
 class Api(Protocol):
@@ -74,7 +72,7 @@ def check_crds(kube: Api) -> None:
     Raises:
         KudoError: one is missing, not established, or does not serve v1beta1.
     """
-    for name in CRDS:
+    for name in CRD_NAMES:
         problem = _crd_problem(kube.find("apiextensions.k8s.io/v1", "CustomResourceDefinition", name))
         if problem:
             raise KudoError(f"CRDs invalid: CRD {name} {problem}", run="kubectl kudo init --crd-only")

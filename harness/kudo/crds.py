@@ -14,11 +14,10 @@ from harness.kit.waiting import Deadline, Pending, until
 from harness.kube import AlreadyExists, UnknownKind
 from harness.kube.objects import condition_of, name_of
 from harness.kudo.client import Cluster
-from harness.kudo.model import API_VERSION
+from harness.kudo.model import API_VERSION, CRD_NAMES
 
 __all__ = ["CRD_NAMES", "crds", "install_crds"]
 
-CRD_NAMES = ("operators.kudo.dev", "operatorversions.kudo.dev", "instances.kudo.dev")
 _CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 
 

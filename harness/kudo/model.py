@@ -17,6 +17,7 @@ from harness.kit.numbers import go_float
 __all__ = [
     "API_VERSION",
     "BOOLEANS",
+    "CRD_NAMES",
     "OperatorVersion",
     "Parameter",
     "Phase",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 API_VERSION = "kudo.dev/v1beta1"
+CRD_NAMES = ("operators.kudo.dev", "operatorversions.kudo.dev", "instances.kudo.dev")
 BOOLEANS: Mapping[str, bool] = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),

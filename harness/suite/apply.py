@@ -28,8 +28,9 @@ from harness.kube import (
     version_of,
 )
 from harness.suite.model import Entry
-from harness.suite.place import Place, gvk_text, id_of, locate, namespaced_copy
+from harness.suite.place import Place, id_of, locate, namespaced_copy
 from harness.suite.recorder import Recorder
+from harness.suite.verdicts import gvk_text
 
 __all__ = ["Applied", "Applier", "ApplyError"]
 

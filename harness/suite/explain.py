@@ -15,11 +15,11 @@ from harness.checks.subset import Difference, kuttl_text
 from harness.kube import Manifest, Ref, name_of, namespace_of
 from harness.suite.conditions import Condition, ExpressionCondition, GoneCondition, MatchCondition, ReachedCondition
 from harness.suite.model import Entry
-from harness.suite.place import gvk_text, id_of, missing_text
+from harness.suite.place import id_of, missing_text
 from harness.suite.problem import Mode
 from harness.suite.recorder import State
 from harness.suite.results import Failure
-from harness.suite.verdicts import errors_text, resource_text
+from harness.suite.verdicts import errors_text, gvk_text, resource_text
 
 __all__ = ["explain"]
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.kube import Kube, Manifest, Resource, UnknownKind, split_api_version
+from harness.kube import Kube, Manifest, Resource, UnknownKind
 from harness.suite.model import Entry
 
-__all__ = ["Place", "find_resource", "gvk_text", "id_of", "locate", "missing_text", "namespaced_copy", "resource_id"]
+__all__ = ["Place", "find_resource", "id_of", "locate", "missing_text", "namespaced_copy", "resource_id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +90,6 @@ def namespaced_copy(entry: Entry, place: Place, *, checked: bool = False) -> Man
     if checked and place.resource is not None:
         copy["kind"] = place.resource.kind
     return copy
-
-
-def gvk_text(api_version: str, kind: str) -> str:
-    """Return a kind as kuttl prints it: `apps/v1, Kind=Deployment`, `/v1, Kind=Pod`."""
-    group, version = split_api_version(api_version)
-    return f"{group}/{version}, Kind={kind}"
 
 
 def resource_id(kind: str, namespace: str | None, name: str) -> str:

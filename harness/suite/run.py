@@ -24,11 +24,11 @@ from harness.suite.log import Log
 from harness.suite.model import Entry
 from harness.suite.namespaces import NamespaceError, create_namespace
 from harness.suite.objects import load_manifests
-from harness.suite.place import gvk_text
 from harness.suite.problem import Problem, errors_of
 from harness.suite.results import CaseResult, RunResult, SuiteResult
 from harness.suite.sites import reason_of
 from harness.suite.spec import Command
+from harness.suite.verdicts import gvk_text
 from harness.suite.waits import Interrupted
 
 __all__ = ["SetupError", "run_suite", "set_up"]

@@ -19,13 +19,14 @@ from harness.suite.conditions import GoneCondition
 from harness.suite.explain import explain
 from harness.suite.log import Log
 from harness.suite.model import Step
-from harness.suite.place import Place, find_resource, gvk_text, locate, resource_id
+from harness.suite.place import Place, find_resource, locate, resource_id
 from harness.suite.problem import Problem
 from harness.suite.recorder import Track
 from harness.suite.results import Failure, Outcome, StepResult
 from harness.suite.sites import Site, reason_of
 from harness.suite.spec import Command, ObjectReference
 from harness.suite.state import CaseState, Extensions
+from harness.suite.verdicts import gvk_text
 from harness.suite.waits import Interrupted, Wait
 
 __all__ = ["run_step"]

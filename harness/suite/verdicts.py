@@ -79,15 +79,18 @@ def errors_text(expected: Manifest, selected: Sequence[Manifest]) -> str:
     found = [one for one in selected if matches(expected, one)]
     if not found:
         return ""
-    first = f"resource {gvk_text(expected)} {_metadata(found[0], 'name')}"
+    first = f"resource {_gvk_of(expected)} {_metadata(found[0], 'name')}"
     others = f" (and {len(found) - 1} other resources)" if len(found) > 1 else ""
     return f"{first}{others} matched error assertion"
 
 
-def gvk_text(manifest: Manifest) -> str:
+def gvk_text(api_version: str, kind: str) -> str:
     """Return a kind as kuttl prints it: apps/v1, Kind=Deployment; the core group as /v1, Kind=Pod."""
-    version = str(manifest.get("apiVersion") or "")
-    return f"{version if '/' in version else f'/{version}'}, Kind={manifest.get('kind')}"
+    return f"{api_version if '/' in api_version else f'/{api_version}'}, Kind={kind}"
+
+
+def _gvk_of(manifest: Manifest) -> str:
+    return gvk_text(str(manifest.get("apiVersion") or ""), str(manifest.get("kind")))
 
 
 def resource_text(manifest: Manifest) -> str:
@@ -99,7 +102,7 @@ def _nothing_text(expected: Manifest, not_found: str) -> str:
     name = _metadata(expected, "name")
     if name:
         return not_found or f'{expected.get("kind")} "{name}" not found'
-    return f"no resources matched of kind: {gvk_text(expected)}"
+    return f"no resources matched of kind: {_gvk_of(expected)}"
 
 
 def _mismatch_text(expected: Manifest, differences: Sequence[Difference], mode: Mode) -> str:

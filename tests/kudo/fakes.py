@@ -10,7 +10,7 @@ from harness.kit.documents import Manifest
 from harness.kit.errors import DeadlineError
 from harness.kit.waiting import Deadline, Pending
 from harness.kube import Conflict
-from harness.kudo.api import CRDS
+from harness.kudo.model import CRD_NAMES
 
 T = TypeVar("T")
 Key = tuple[str, str, str]
@@ -33,7 +33,7 @@ class FakeCluster:
         self.interferers: list[Callable[[], object]] = []
         self._version = version
         self._revision = 0
-        for name in CRDS if crds else ():
+        for name in CRD_NAMES if crds else ():
             self.objects["CustomResourceDefinition", "", name] = served_crd(name)
 
     def server_version(self) -> str:

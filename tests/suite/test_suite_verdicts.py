@@ -100,6 +100,6 @@ def test_an_errors_entry_is_fine_until_something_matches() -> None:
 
 def test_names_of_kinds_and_objects() -> None:
     """Section 9: <group>/<version>, Kind=<kind>, and <Kind>:<ns>/<name>."""
-    assert gvk_text({"apiVersion": "apps/v1", "kind": "Deployment"}) == "apps/v1, Kind=Deployment"
+    assert gvk_text("apps/v1", "Deployment") == "apps/v1, Kind=Deployment"
     assert resource_text(A) == "ConfigMap:ns/a"
     assert resource_text({"kind": "Node", "metadata": {"name": "n"}}) == "Node:/n"
